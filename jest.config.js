@@ -1,0 +1,11 @@
+/** Tests are ES modules in TypeScript: swc only strips the types, `npm run check` is what checks them. */
+export default {
+  testEnvironment: 'node',
+  extensionsToTreatAsEsm: ['.ts'],
+  moduleFileExtensions: ['ts', 'js', 'json', 'node'],
+  transform: {
+    '\\.ts$': ['@swc/jest', { jsc: { parser: { syntax: 'typescript' }, target: 'es2024' }, module: { type: 'es6' } }],
+  },
+  testMatch: ['<rootDir>/test/**/*.test.ts', '<rootDir>/contract/test/**/*.test.ts'],
+  watchman: false,
+}
