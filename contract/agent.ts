@@ -1,0 +1,234 @@
+import { controlPlane, controlPlaneToken } from './control-plane.ts'
+import { electionProfiles } from './election.ts'
+import { metricPrefix, objectNames } from './names.ts'
+import { program, to, type Verb } from './program.ts'
+
+/** Folder of the certificate authority against which an agent checks the control plane. */
+export const controlPlaneCaFolder = '/etc/regent/control-plane-ca'
+/** Folder of the API key of an agent whose control plane is elsewhere. */
+export const apiKeyFolder = '/var/run/secrets/regent.dev/api-key'
+
+/** Longest agent id: `regent-agent-<id>` and what Kubernetes appends to it must fit into 63 characters. */
+export const longestAgentId = 40
+
+/** What the agent does with the objects that make up a session: converge, observe, remove. */
+const converge: readonly Verb[] = ['get', 'list', 'watch', 'create', 'patch', 'delete']
+
+/** The agent: N replicas, one leader, which alone talks to the control plane and acts. */
+export const agent = program('agent', {
+  env: {
+    agentId: {
+      variable: 'AGENT_ID',
+      type: 'name',
+      max: longestAgentId,
+      description: 'the name of this agent, which names its cluster and its Lease; the same in every replica',
+    },
+    replicas: {
+      variable: 'REPLICAS',
+      type: 'integer',
+      min: 1,
+      max: 9,
+      description: 'how many replicas run; more than one is refused without leader election',
+    },
+    region: { variable: 'REGION', type: 'name', max: 40, description: 'the region of this agent' },
+    controlPlaneUrl: {
+      variable: 'CONTROL_PLANE_URL',
+      type: 'url',
+      schemes: ['http', 'https'],
+      description: 'the control plane that the leader registers at',
+    },
+    controlPlaneTokenFile: {
+      variable: 'CONTROL_PLANE_TOKEN_FILE',
+      type: 'file',
+      secret: true,
+      when: 'serviceAccountToken',
+      default: `${controlPlaneToken.folder}/${controlPlaneToken.file}`,
+      description: 'the projected ServiceAccount token for the control plane, read again when it changes',
+    },
+    apiKeyFile: {
+      variable: 'AGENT_API_KEY_FILE',
+      type: 'file',
+      secret: true,
+      when: 'apiKey',
+      default: `${apiKeyFolder}/key`,
+      description: 'the API key of this agent, read again when it changes',
+    },
+    controlPlaneCaFile: {
+      variable: 'CONTROL_PLANE_CA_FILE',
+      type: 'file',
+      secret: false,
+      when: 'controlPlaneTls',
+      default: `${controlPlaneCaFolder}/ca.crt`,
+      description: 'the certificate authority of the control plane; without it the public ones are trusted',
+    },
+    sessionNamespace: {
+      variable: 'NAMESPACE',
+      type: 'name',
+      max: 63,
+      description: 'the namespace in which sessions are created',
+    },
+    maxSessions: {
+      variable: 'MAX_SESSIONS',
+      type: 'integer',
+      min: 1,
+      max: 10000,
+      default: 100,
+      description: 'how many sessions run at once',
+    },
+    maxCpu: { variable: 'MAX_CPU', type: 'quantity', description: 'how much CPU all sessions together may request' },
+    maxMemory: {
+      variable: 'MAX_MEMORY',
+      type: 'quantity',
+      description: 'how much memory all sessions together may request',
+    },
+    leaderElection: {
+      variable: 'ENABLE_HA',
+      type: 'boolean',
+      description: 'whether replicas elect a leader by a Lease; off, no Lease is touched',
+    },
+    leaseDurationSeconds: {
+      variable: 'LEASE_DURATION_SECONDS',
+      type: 'seconds',
+      min: 2,
+      max: 600,
+      when: 'election',
+      default: electionProfiles.fast.leaseDurationSeconds,
+      description: 'a standby takes a Lease that did not change for so long; whole seconds, as the Lease stores them',
+    },
+    renewDeadlineSeconds: {
+      variable: 'RENEW_DEADLINE_SECONDS',
+      type: 'seconds',
+      min: 1,
+      max: 600,
+      when: 'election',
+      default: electionProfiles.fast.renewDeadlineSeconds,
+      description: 'a leader that could not renew for so long steps down',
+    },
+    retryPeriodSeconds: {
+      variable: 'RETRY_PERIOD_SECONDS',
+      type: 'seconds',
+      min: 0.1,
+      max: 60,
+      when: 'election',
+      default: electionProfiles.fast.retryPeriodSeconds,
+      description: 'how often the leader renews',
+    },
+    abortBudgetSeconds: {
+      variable: 'ABORT_BUDGET_SECONDS',
+      type: 'seconds',
+      min: 0.1,
+      max: 60,
+      when: 'election',
+      default: electionProfiles.fast.abortBudgetSeconds,
+      description: 'from stepping down until no work runs',
+    },
+    drainBudgetSeconds: {
+      variable: 'DRAIN_BUDGET_SECONDS',
+      type: 'seconds',
+      min: 0,
+      max: 600,
+      default: 30,
+      description: 'how long a graceful stop may take while the leader still renews',
+    },
+    logLevel: {
+      variable: 'LOG_LEVEL',
+      type: 'choice',
+      choices: ['debug', 'info', 'warn', 'error'],
+      default: 'info',
+      description: 'the least important level that is logged',
+    },
+    podName: {
+      variable: 'POD_NAME',
+      type: 'downward',
+      fieldPath: 'metadata.name',
+      description: 'the name of this pod, first part of its identity',
+    },
+    podUid: {
+      variable: 'POD_UID',
+      type: 'downward',
+      fieldPath: 'metadata.uid',
+      description: 'the UID of this pod, second part of its identity and what the admission fence compares',
+    },
+    podNamespace: {
+      variable: 'POD_NAMESPACE',
+      type: 'downward',
+      fieldPath: 'metadata.namespace',
+      description: 'the namespace of the Lease',
+    },
+    nodeName: {
+      variable: 'NODE_NAME',
+      type: 'downward',
+      fieldPath: 'spec.nodeName',
+      description: 'the node of this pod, shown by `regent status`',
+    },
+  },
+  ports: {
+    health: { number: 8080, speaks: 'http' },
+  },
+  probes: {
+    startup: {
+      port: 'health',
+      path: '/livez',
+      initialDelaySeconds: 0,
+      periodSeconds: 1,
+      timeoutSeconds: 1,
+      failureThreshold: 60,
+    },
+    liveness: {
+      port: 'health',
+      path: '/livez',
+      initialDelaySeconds: 0,
+      periodSeconds: 10,
+      timeoutSeconds: 5,
+      failureThreshold: 3,
+    },
+    readiness: {
+      port: 'health',
+      path: '/readyz',
+      initialDelaySeconds: 0,
+      periodSeconds: 5,
+      timeoutSeconds: 3,
+      failureThreshold: 2,
+    },
+  },
+  calls: [to(controlPlane, 'agents'), { to: 'apiServer' }, { to: 'dns' }],
+  access: [
+    {
+      group: 'coordination.k8s.io',
+      resource: 'leases',
+      verbs: ['get', 'watch', 'update'],
+      in: 'system',
+      name: objectNames.agentLease,
+      when: 'election',
+    },
+    // A create has no name that RBAC could compare.
+    { group: 'coordination.k8s.io', resource: 'leases', verbs: ['create'], in: 'system', when: 'election' },
+    { group: 'events.k8s.io', resource: 'events', verbs: ['create'], in: 'system', when: 'election' },
+    { group: 'apps', resource: 'deployments', verbs: converge, in: 'sessions' },
+    { group: '', resource: 'services', verbs: converge, in: 'sessions' },
+    { group: '', resource: 'persistentvolumeclaims', verbs: converge, in: 'sessions' },
+    { group: '', resource: 'configmaps', verbs: converge, in: 'sessions' },
+    { group: '', resource: 'pods', verbs: ['get', 'list', 'watch'], in: 'sessions' },
+  ],
+  metrics: {
+    isLeader: {
+      name: `${metricPrefix}agent_is_leader`,
+      type: 'gauge',
+      labels: ['agent'],
+      help: '1 in the replica that leads, 0 in the others',
+    },
+    leaderTransitions: {
+      name: `${metricPrefix}agent_leader_transitions_total`,
+      type: 'counter',
+      labels: ['agent', 'reason'],
+      help: 'leaderships won and lost by this replica',
+    },
+    epoch: {
+      name: `${metricPrefix}agent_epoch`,
+      type: 'gauge',
+      labels: ['agent'],
+      help: 'epoch of the leadership that this replica holds or saw last',
+    },
+  },
+  writes: [{ path: '/tmp', size: '16Mi' }],
+})

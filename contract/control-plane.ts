@@ -1,0 +1,192 @@
+import { controlPlaneAudience, metricPrefix } from './names.ts'
+import { etcd } from './etcd.ts'
+import { program, to } from './program.ts'
+
+/** Folder of the control plane's own certificate, mounted from a Secret. */
+export const controlPlaneTlsFolder = '/etc/regent/tls'
+/** Folder of the certificates with which the control plane speaks to etcd. */
+export const etcdClientTlsFolder = '/etc/regent/etcd-tls'
+
+/** An agent is stale once this many heartbeats in a row are missing; equal to one is the published race. */
+export const fewestMissedHeartbeats = 2.5
+
+/** The API that agents and people connect to. Any number of identical pods; everything they know is in etcd. */
+export const controlPlane = program('control-plane', {
+  env: {
+    podName: {
+      variable: 'POD_NAME',
+      type: 'downward',
+      fieldPath: 'metadata.name',
+      description: 'the name of this pod, under which connections are entered in etcd',
+    },
+    podUid: {
+      variable: 'POD_UID',
+      type: 'downward',
+      fieldPath: 'metadata.uid',
+      description: 'the UID of this pod, which tells a re-created pod from its namesake',
+    },
+    region: { variable: 'REGION', type: 'name', max: 40, description: 'the region of this control plane' },
+    publicUrl: {
+      variable: 'PUBLIC_URL',
+      type: 'url',
+      schemes: ['http', 'https'],
+      description: 'the URL under which people reach the API, as documents and links name it',
+    },
+    etcdEndpoints: {
+      variable: 'ETCD_ENDPOINTS',
+      type: 'urls',
+      schemes: ['http', 'https'],
+      description: 'the client URLs of etcd',
+    },
+    etcdCaFile: {
+      variable: 'ETCD_CA_FILE',
+      type: 'file',
+      secret: false,
+      when: 'etcdTls',
+      default: `${etcdClientTlsFolder}/ca.crt`,
+      description: 'the certificate authority of etcd',
+    },
+    etcdCertificateFile: {
+      variable: 'ETCD_CERTIFICATE_FILE',
+      type: 'file',
+      secret: false,
+      when: 'etcdTls',
+      default: `${etcdClientTlsFolder}/tls.crt`,
+      description: 'the certificate with which the control plane speaks to etcd',
+    },
+    etcdKeyFile: {
+      variable: 'ETCD_KEY_FILE',
+      type: 'file',
+      secret: true,
+      when: 'etcdTls',
+      default: `${etcdClientTlsFolder}/tls.key`,
+      description: 'the key of that certificate',
+    },
+    tlsCertificateFile: {
+      variable: 'TLS_CERTIFICATE_FILE',
+      type: 'file',
+      secret: false,
+      when: 'controlPlaneTls',
+      default: `${controlPlaneTlsFolder}/tls.crt`,
+      description: 'the certificate that the API serves, reloaded when it changes',
+    },
+    tlsKeyFile: {
+      variable: 'TLS_KEY_FILE',
+      type: 'file',
+      secret: true,
+      when: 'controlPlaneTls',
+      default: `${controlPlaneTlsFolder}/tls.key`,
+      description: 'the key of that certificate',
+    },
+    heartbeatIntervalSeconds: {
+      variable: 'HEARTBEAT_INTERVAL_SECONDS',
+      type: 'seconds',
+      min: 1,
+      max: 300,
+      default: 30,
+      description: 'how often an agent is told to send a heartbeat',
+    },
+    staleAfterSeconds: {
+      variable: 'STALE_AFTER_SECONDS',
+      type: 'seconds',
+      min: 3,
+      max: 900,
+      default: 75,
+      description: `an agent that was silent for so long is stale; at least ${fewestMissedHeartbeats} heartbeats`,
+    },
+    drainBudgetSeconds: {
+      variable: 'DRAIN_BUDGET_SECONDS',
+      type: 'seconds',
+      min: 0,
+      max: 600,
+      default: 30,
+      description: 'how long connections may take to move to another pod when this one stops',
+    },
+    logLevel: {
+      variable: 'LOG_LEVEL',
+      type: 'choice',
+      choices: ['debug', 'info', 'warn', 'error'],
+      default: 'info',
+      description: 'the least important level that is logged',
+    },
+  },
+  ports: {
+    /** HTTP API for people and programs. */
+    api: { number: 8000, speaks: 'http' },
+    /** Registration and WebSocket of agents: apart from the API, so that a policy can tell the two. */
+    agents: { number: 8001, speaks: 'ws' },
+    /** Probes and metrics, always plain HTTP. */
+    health: { number: 8080, speaks: 'http' },
+  },
+  probes: {
+    startup: {
+      port: 'health',
+      path: '/livez',
+      initialDelaySeconds: 0,
+      periodSeconds: 5,
+      timeoutSeconds: 3,
+      failureThreshold: 30,
+    },
+    liveness: {
+      port: 'health',
+      path: '/livez',
+      initialDelaySeconds: 30,
+      periodSeconds: 10,
+      timeoutSeconds: 5,
+      failureThreshold: 3,
+    },
+    readiness: {
+      port: 'health',
+      path: '/readyz',
+      initialDelaySeconds: 10,
+      periodSeconds: 5,
+      timeoutSeconds: 3,
+      failureThreshold: 3,
+    },
+  },
+  // The API server is called for the keys that sign ServiceAccount tokens (issuer and JWKS).
+  calls: [to(etcd, 'client'), { to: 'apiServer' }, { to: 'dns' }],
+  // Issuer discovery is allowed to every ServiceAccount by Kubernetes' own `system:service-account-issuer-discovery`.
+  access: [],
+  metrics: {
+    httpRequests: {
+      name: `${metricPrefix}http_requests_total`,
+      type: 'counter',
+      labels: ['method', 'route', 'status'],
+      help: 'requests answered',
+    },
+    httpRequestDuration: {
+      name: `${metricPrefix}http_request_duration_seconds`,
+      type: 'histogram',
+      labels: ['method', 'route'],
+      help: 'from the last byte of a request to the last byte of its answer',
+    },
+    queueDepth: {
+      name: `${metricPrefix}queue_depth`,
+      type: 'gauge',
+      labels: [],
+      help: 'commands that wait for an agent connected to this pod',
+    },
+    activeConnections: {
+      name: `${metricPrefix}active_connections`,
+      type: 'gauge',
+      labels: ['kind'],
+      help: 'open connections of agents, people and viewers',
+    },
+    fenced: {
+      name: `${metricPrefix}fenced_total`,
+      type: 'counter',
+      labels: ['agent', 'reason'],
+      help: 'registrations and messages refused because of an older epoch',
+    },
+  },
+  writes: [{ path: '/tmp', size: '16Mi' }],
+})
+
+/** The projected token with which an agent proves itself: audience, where it is mounted, how long it lives. */
+export const controlPlaneToken = {
+  audience: controlPlaneAudience,
+  folder: '/var/run/secrets/regent.dev/control-plane',
+  file: 'token',
+  expirationSeconds: 3600,
+} as const

@@ -1,0 +1,190 @@
+import { type Problem, printed } from './problem.ts'
+
+/** Optional parts of the programs. A closed set: what a part brings along is declared with `when`. */
+export type Part =
+  /** Leader election on a Lease: more than one replica. */
+  | 'election'
+  /** The agent proves itself by its ServiceAccount's token: control plane in the same cluster. */
+  | 'serviceAccountToken'
+  /** The agent proves itself by an API key: control plane elsewhere. */
+  | 'apiKey'
+  /** The control plane serves TLS, and agents check it against a certificate authority of their own. */
+  | 'controlPlaneTls'
+  /** etcd's clients speak TLS with certificates of their own. */
+  | 'etcdTls'
+
+interface Common {
+  /** The environment variable. */
+  readonly variable: string
+  /** One sentence: what it is for. */
+  readonly description: string
+  /** Present only together with this part of the program. */
+  readonly when?: Part
+}
+
+/** A DNS-1123 label: lower-case letters, digits and hyphens. */
+interface NameVariable extends Common {
+  readonly type: 'name'
+  /** Most characters. */
+  readonly max: number
+}
+/** A number of seconds; fractions allowed. */
+interface SecondsVariable extends Common {
+  readonly type: 'seconds'
+  readonly min: number
+  readonly max: number
+}
+interface IntegerVariable extends Common {
+  readonly type: 'integer'
+  readonly min: number
+  readonly max: number
+}
+/** `true` or `false`, nothing else. */
+interface BooleanVariable extends Common {
+  readonly type: 'boolean'
+}
+interface ChoiceVariable extends Common {
+  readonly type: 'choice'
+  readonly choices: readonly string[]
+}
+/** A URL with one of the schemes, without credentials, query or fragment. */
+interface UrlVariable extends Common {
+  readonly type: 'url'
+  readonly schemes: readonly string[]
+}
+/** Several URLs separated by commas. */
+interface UrlsVariable extends Common {
+  readonly type: 'urls'
+  readonly schemes: readonly string[]
+}
+/** An absolute path of a file in the container. Secrets are files: no variable ever holds one. */
+interface FileVariable extends Common {
+  readonly type: 'file'
+  /** Whether the file holds a secret: never logged, mode 0440. */
+  readonly secret: boolean
+}
+/** A quantity of Kubernetes: `4`, `500m`, `16Gi`. */
+interface QuantityVariable extends Common {
+  readonly type: 'quantity'
+}
+/** A fact about the pod that the kubelet fills in. */
+interface DownwardVariable extends Common {
+  readonly type: 'downward'
+  readonly fieldPath: string
+}
+
+/** One environment variable of a program, as data. */
+export type Variable =
+  | NameVariable
+  | SecondsVariable
+  | IntegerVariable
+  | BooleanVariable
+  | ChoiceVariable
+  | UrlVariable
+  | UrlsVariable
+  | FileVariable
+  | QuantityVariable
+  | DownwardVariable
+
+/** What the program reads from a variable. */
+export type ValueOf<V> = V extends { type: 'seconds' | 'integer' }
+  ? number
+  : V extends { type: 'boolean' }
+    ? boolean
+    : V extends { type: 'choice'; choices: readonly (infer C)[] }
+      ? C
+      : V extends { type: 'urls' }
+        ? readonly string[]
+        : string
+
+/** A variable's default makes passing it optional. A variable of an optional part must have one. */
+export type Defaulted<V> = V & { readonly default: ValueOf<V> }
+
+const namePattern = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/
+const quantityPattern = /^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$/
+
+/** What a variable accepts, in words. */
+export function expectation(variable: Variable): string {
+  switch (variable.type) {
+    case 'name':
+      return `1 to ${variable.max} lower-case letters, digits and hyphens`
+    case 'seconds':
+      return `a number of seconds from ${variable.min} to ${variable.max}`
+    case 'integer':
+      return `a whole number from ${variable.min} to ${variable.max}`
+    case 'boolean':
+      return '`true` or `false`'
+    case 'choice':
+      return `one of ${variable.choices.join(', ')}`
+    case 'url':
+      return `one ${variable.schemes.join(' or ')} URL without credentials, query or fragment`
+    case 'urls':
+      return `${variable.schemes.join(' or ')} URLs separated by commas, without credentials, query or fragment`
+    case 'file':
+      return 'the absolute path of a file'
+    case 'quantity':
+      return 'a quantity of Kubernetes, such as 500m, 4 or 16Gi'
+    case 'downward':
+      return `the pod's ${variable.fieldPath}`
+  }
+}
+
+/**
+ * The value of a variable's text, or the problem with it.
+ * One parser per type, here and nowhere else, so that constructs and programs cannot disagree.
+ */
+export function parseVariable<V extends Variable>(variable: V, text: string): { value: ValueOf<V> } | Problem {
+  const value = valueOf(variable, text)
+  if (value !== undefined) return { value: value as ValueOf<V> }
+  return {
+    path: variable.variable,
+    received: printed(text),
+    expected: expectation(variable),
+    fix: `set ${variable.variable}: ${variable.description}`,
+    severity: 'error',
+  }
+}
+
+function valueOf(variable: Variable, text: string): string | number | boolean | readonly string[] | undefined {
+  switch (variable.type) {
+    case 'name':
+      return text.length <= variable.max && namePattern.test(text) ? text : undefined
+    case 'seconds':
+      return numberIn(variable, text, /^[0-9]+(\.[0-9]+)?$/)
+    case 'integer':
+      return numberIn(variable, text, /^[0-9]+$/)
+    case 'boolean':
+      return text === 'true' ? true : text === 'false' ? false : undefined
+    case 'choice':
+      return variable.choices.includes(text) ? text : undefined
+    case 'url':
+      return isUrl(text, variable.schemes) ? text : undefined
+    case 'urls': {
+      const urls = text.split(',')
+      return urls.every((url) => isUrl(url, variable.schemes)) ? urls : undefined
+    }
+    case 'file':
+      return /^\/[^\0]+$/.test(text) ? text : undefined
+    case 'quantity':
+      return quantityPattern.test(text) ? text : undefined
+    case 'downward':
+      return text === '' ? undefined : text
+  }
+}
+
+function numberIn(range: { min: number; max: number }, text: string, pattern: RegExp): number | undefined {
+  const value = Number(text)
+  return pattern.test(text) && value >= range.min && value <= range.max ? value : undefined
+}
+
+function isUrl(text: string, schemes: readonly string[]): boolean {
+  const url = URL.parse(text)
+  if (url === null) return false
+  const extras = url.username + url.password + url.search + url.hash
+  return schemes.includes(url.protocol.slice(0, -1)) && extras === '' && !/\s/.test(text)
+}
+
+/** The text of a value, as a manifest writes it. */
+export function variableText(value: string | number | boolean | readonly string[]): string {
+  return typeof value === 'object' ? value.join(',') : String(value)
+}

@@ -1,0 +1,136 @@
+import { type Problem, printed } from '@regent/contract/problem.ts'
+import { closest } from 'fastest-levenshtein'
+import type { z } from 'zod'
+import { type Environment, environmentSchema } from './environment.ts'
+import { environmentJsonSchema, fieldAt, type FieldSchema } from './field-index.ts'
+import { unitKey } from './fields.ts'
+import { isValues, type Layer, originOf, type Value, type Values } from './layer.ts'
+
+/** A parsed environment, if there is one, and everything that the schema finds wrong or doubtful. */
+export interface ParsedEnvironment {
+  /**
+   * `undefined` where the schema refuses too much. Where only optional values are wrong, they are left out, so that
+   * the rules across fields can be judged in the same run; the problems still stop everything.
+   */
+  readonly environment: Environment | undefined
+  readonly problems: readonly Problem[]
+}
+
+/** Parses a layer. Paths of problems begin with the environment's name. */
+export function parseEnvironment(layer: Layer): ParsedEnvironment {
+  const name = nameOf(layer)
+  const problems: Problem[] = unitWarnings(environmentJsonSchema(), layer.values, '', layer, name)
+  const parsed = environmentSchema.safeParse(layer.values, { reportInput: true })
+  if (parsed.success) return { environment: parsed.data, problems }
+
+  problems.push(...parsed.error.issues.flatMap((issue) => problemsOf(issue, layer, name)))
+  const repaired = environmentSchema.safeParse(withoutOffenders(layer.values, parsed.error.issues))
+  return { environment: repaired.success ? repaired.data : undefined, problems }
+}
+
+/** The name under which a layer's problems are reported, also where its own is missing. */
+export function nameOf(layer: Layer): string {
+  const { name } = layer.values
+  return typeof name === 'string' ? name : 'environment'
+}
+
+type Issue = z.core.$ZodIssue
+
+function problemsOf(issue: Issue, layer: Layer, name: string): readonly Problem[] {
+  const path = issue.path.map(String)
+  if (issue.code !== 'unrecognized_keys') {
+    const field = fieldAt(path)
+    const missing = issue.input === undefined
+    const about = field?.description === undefined ? '' : `: ${field.description}`
+    return [
+      {
+        path: [name, ...path].join('.'),
+        received: printed(issue.input),
+        expected: expected(issue, field),
+        fix: `${missing ? 'add it' : 'correct it'}${about}`,
+        severity: 'error',
+        source: originOf(layer, path.join('.')),
+      },
+    ]
+  }
+  const known = Object.keys(fieldAt(path)?.properties ?? {})
+  return issue.keys.map((key) => ({
+    path: [name, ...path, key].join('.'),
+    received: 'an unknown key',
+    expected: `one of ${known.join(', ')}`,
+    fix: known.length > 0 ? `remove it, or did you mean '${closest(key, known)}'?` : 'remove it',
+    severity: 'error',
+    source: originOf(layer, [...path, key].join('.')),
+  }))
+}
+
+function expected(issue: Issue, field: FieldSchema | undefined): string {
+  const unit = field?.[unitKey]
+  const range =
+    field?.minimum !== undefined && field.maximum !== undefined ? ` from ${field.minimum} to ${field.maximum}` : ''
+  const inUnit = unit === undefined ? '' : ` (${unit})`
+  switch (issue.code) {
+    case 'invalid_type':
+      if (issue.expected === 'int' || field?.type === 'integer') return `a whole number${range}${inUnit}`
+      return `${typeWord(issue.expected)}${range}${inUnit}`
+    case 'too_big':
+    case 'too_small':
+      if (range !== '') return `a ${field?.type === 'integer' ? 'whole ' : ''}number${range}${inUnit}`
+      return `${issue.code === 'too_big' ? 'at most' : 'at least'} ${Number(issue.code === 'too_big' ? issue.maximum : issue.minimum)} ${issue.origin === 'array' ? 'entries' : 'characters'}`
+    case 'invalid_value':
+      return `one of ${issue.values.map(String).join(', ')}`
+    default:
+      return issue.message
+  }
+}
+
+function typeWord(type: string): string {
+  if (type === 'array') return 'a list'
+  if (type === 'object') return 'an object'
+  return type === 'string' ? 'a text' : type === 'boolean' ? 'true or false' : `a ${type}`
+}
+
+function withoutOffenders(values: Values, issues: readonly Issue[]): Values {
+  const copy = structuredClone(values) as Record<string, Value>
+  for (const issue of issues) {
+    const path = issue.path.map(String)
+    const keys = issue.code === 'unrecognized_keys' ? issue.keys : [path.pop() ?? '']
+    let holder: Value | undefined = copy
+    for (const key of path) holder = isValues(holder) ? holder[key] : undefined
+    if (isValues(holder)) for (const key of keys) Reflect.deleteProperty(holder, key)
+  }
+  return copy
+}
+
+const decimalBytes = { k: 1e3, M: 1e6, G: 1e9, T: 1e12 } as const
+const binaryBytes = { k: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 } as const
+
+/** `500M` where `500Mi` is the custom is legal, and nearly always a slip of the pen. */
+function unitWarnings(
+  field: FieldSchema,
+  value: Value | undefined,
+  path: string,
+  layer: Layer,
+  name: string,
+): Problem[] {
+  if (field.properties !== undefined && isValues(value)) {
+    return Object.entries(field.properties).flatMap(([key, child]) =>
+      unitWarnings(child, value[key], path === '' ? key : `${path}.${key}`, layer, name),
+    )
+  }
+  if (field[unitKey] !== 'bytes' || typeof value !== 'string') return []
+  const [, digits, letter] = /^([0-9]+)([kMGT])$/.exec(value) ?? []
+  if (digits === undefined || letter === undefined) return []
+  const unit = letter as keyof typeof decimalBytes
+  const suffix = unit === 'k' ? 'Ki' : `${unit}i`
+  return [
+    {
+      path: `${name}.${path}`,
+      received: `"${value}" (${Number(digits) * decimalBytes[unit]} bytes)`,
+      expected: `a binary unit such as "${digits}${suffix}" (${Number(digits) * binaryBytes[unit]} bytes)`,
+      fix: `write "${digits}${suffix}" unless the decimal unit is meant`,
+      severity: 'warning',
+      source: originOf(layer, path),
+    },
+  ]
+}

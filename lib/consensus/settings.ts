@@ -1,0 +1,46 @@
+import { z } from 'zod'
+import { bytes, count, externalSecret, resources } from '../config/fields.ts'
+
+/** etcd, the store behind the control plane. One per region, never stretched over regions. */
+export const consensusSettings = z.strictObject({
+  members: count('members: an odd number from 3 to 11; 1 in development only', { min: 1, max: 11 }).default(5),
+  heartbeatIntervalMilliseconds: count(
+    'how often the leader tells the others that it lives',
+    { min: 10, max: 10000 },
+    'ms',
+  ).default(1000),
+  electionTimeoutMilliseconds: count(
+    'silence after which members elect another leader: at least 5 heartbeats',
+    { min: 50, max: 50000 },
+    'ms',
+  ).default(5000),
+  storage: z.strictObject({
+    size: bytes("size of each member's volume").default('100Gi'),
+    className: z
+      .string()
+      .min(1)
+      .max(253)
+      .nullable()
+      .default(null)
+      .meta({ description: "StorageClass of the volumes; `null`: the cluster's default" }),
+  }),
+  quotaBackend: bytes('size of the store at which etcd stops taking writes; less than the volume').default('8Gi'),
+  tls: z
+    .strictObject({
+      peerSecretName: externalSecret(
+        'Secret with `tls.crt`, `tls.key` and `ca.crt` between members: names of every member, for both usages',
+      ),
+      serverSecretName: externalSecret('Secret with `tls.crt`, `tls.key` and `ca.crt` that members serve clients with'),
+      clientSecretName: externalSecret(
+        'Secret with `tls.crt`, `tls.key` and `ca.crt` that the control plane connects with',
+      ),
+    })
+    .nullable()
+    .default(null)
+    .meta({ description: 'TLS between members and to clients; `null`: plain, in development only' }),
+  resources: resources({
+    requests: { cpu: '2', memory: '8Gi', ephemeralStorage: '256Mi' },
+    limits: { cpu: '2', memory: '8Gi', ephemeralStorage: '256Mi' },
+  }).prefault({}),
+})
+export type ConsensusSettings = z.infer<typeof consensusSettings>

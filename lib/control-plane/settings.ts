@@ -1,0 +1,79 @@
+import { z } from 'zod'
+import { cidr, count, dnsLabel, externalSecret, originUrl, resources, seconds } from '../config/fields.ts'
+
+const scalingStep = (description: string, defaults: { percent: number; period: number; window: number }) =>
+  z
+    .strictObject({
+      percent: count('most change per period', { min: 1, max: 1000 }, '%').default(defaults.percent),
+      periodSeconds: count('length of a period', { min: 1, max: 1800 }, 's').default(defaults.period),
+      stabilizationWindowSeconds: count(
+        'how far back the most careful recommendation counts',
+        { min: 0, max: 3600 },
+        's',
+      ).default(defaults.window),
+    })
+    .prefault({})
+    .meta({ description })
+
+/** The API that agents and people connect to. */
+export const controlPlaneSettings = z.strictObject({
+  replicas: count('replicas; with autoscaling the fewest', { min: 1, max: 100 }),
+  autoscaling: z
+    .strictObject({
+      maxReplicas: count('most replicas', { min: 1, max: 1000 }).default(100),
+      cpuUtilizationPercent: count('mean use of the requested CPU that is aimed at', { min: 1, max: 100 }, '%').default(
+        70,
+      ),
+      memoryUtilizationPercent: count(
+        'mean use of the requested memory that is aimed at',
+        { min: 1, max: 100 },
+        '%',
+      ).default(80),
+      scaleUp: scalingStep('how fast replicas are added', { percent: 50, period: 60, window: 60 }),
+      scaleDown: scalingStep('how fast replicas are removed', { percent: 10, period: 300, window: 300 }),
+    })
+    .nullable()
+    .default(null)
+    .meta({ description: 'HorizontalPodAutoscaler; `null`: the number of replicas is fixed' }),
+  publicUrl: originUrl('URL under which people reach the API, as documents and links name it'),
+  tlsSecretName: externalSecret(
+    'Secret with `tls.crt`, `tls.key` and `ca.crt` that the API serves TLS with; `null`: plain, in development only',
+  )
+    .nullable()
+    .default(null),
+  clients: z
+    .strictObject({
+      namespaces: z
+        .array(dnsLabel('name of a namespace'))
+        .max(16)
+        .default([])
+        .meta({ description: 'namespaces whose pods may call the API, for example that of an ingress' }),
+      cidrs: z
+        .array(cidr('address range'))
+        .max(16)
+        .default([])
+        .meta({ description: 'address ranges that may call the API and connect agents' }),
+    })
+    .prefault({})
+    .meta({ description: 'who may call besides the agents of this environment; nobody by default' }),
+  heartbeatIntervalSeconds: seconds('how often agents send a heartbeat', { min: 1, max: 300 }).default(30),
+  staleAfterSeconds: seconds('an agent that was silent for so long is stale; at least 2.5 heartbeats', {
+    min: 3,
+    max: 900,
+  }).default(75),
+  drainBudgetSeconds: seconds('how long connections may take to move when a pod stops', { min: 0, max: 600 }).default(
+    30,
+  ),
+  terminationGracePeriodSeconds: count('from the stop of a pod until it is killed', { min: 1, max: 3600 }, 's').default(
+    60,
+  ),
+  resources: resources({
+    requests: { cpu: '500m', memory: '1Gi', ephemeralStorage: '128Mi' },
+    limits: { cpu: '2', memory: '4Gi', ephemeralStorage: '512Mi' },
+  }).prefault({}),
+  logLevel: z
+    .enum(['debug', 'info', 'warn', 'error'])
+    .default('info')
+    .meta({ description: 'the least important level that is logged' }),
+})
+export type ControlPlaneSettings = z.infer<typeof controlPlaneSettings>
