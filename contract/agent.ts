@@ -88,7 +88,7 @@ export const agent = program('agent', {
     },
     leaseDurationSeconds: {
       variable: 'LEASE_DURATION_SECONDS',
-      type: 'seconds',
+      type: 'integer',
       min: 2,
       max: 600,
       when: 'election',

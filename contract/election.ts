@@ -36,6 +36,11 @@ export const exitSeconds = 5
 /** client-go's factor between two renewals, jitter included. */
 const jitterFactor = 1.2
 
+/** Whole milliseconds: sums of decimal fractions miss a limit by less than that, and read badly. */
+function rounded(seconds: number): number {
+  return Math.round(seconds * 1000) / 1000
+}
+
 /**
  * Everything that makes a timing impossible. Refused at synth and again by the program at its start.
  *
@@ -47,7 +52,7 @@ export function timingProblems(
 ): readonly Problem[] {
   const { leaseDurationSeconds, renewDeadlineSeconds, retryPeriodSeconds, abortBudgetSeconds } = timing
   const problems: Problem[] = []
-  const latestEnd = renewDeadlineSeconds + abortBudgetSeconds
+  const latestEnd = rounded(renewDeadlineSeconds + abortBudgetSeconds)
   if (latestEnd > leaseDurationSeconds - safetyMarginSeconds) {
     problems.push({
       path: paths.leaseDurationSeconds,
@@ -57,7 +62,7 @@ export function timingProblems(
       severity: 'error',
     })
   }
-  const fewest = Math.max(jitterFactor * retryPeriodSeconds, retryPeriodSeconds + attemptSeconds)
+  const fewest = rounded(Math.max(jitterFactor * retryPeriodSeconds, retryPeriodSeconds + attemptSeconds))
   if (renewDeadlineSeconds <= fewest) {
     problems.push({
       path: paths.renewDeadlineSeconds,
@@ -80,7 +85,7 @@ export function gracePeriodProblems(
   },
 ): readonly Problem[] {
   const { terminationGracePeriodSeconds, drainBudgetSeconds, abortBudgetSeconds } = budgets
-  const fewest = drainBudgetSeconds + abortBudgetSeconds + exitSeconds
+  const fewest = rounded(drainBudgetSeconds + abortBudgetSeconds + exitSeconds)
   if (terminationGracePeriodSeconds >= fewest) return []
   return [
     {
@@ -114,7 +119,7 @@ export function failoverBounds(
   electionTimeoutSeconds: number | undefined,
 ): readonly FailoverBound[] {
   const { leaseDurationSeconds: lease, renewDeadlineSeconds: deadline } = timing
-  const byLease = lease + standbyJitterSeconds + takeoverWriteSeconds
+  const byLease = rounded(lease + standbyJitterSeconds + takeoverWriteSeconds)
   const leaseFormula = `lease ${lease} + jitter ${standbyJitterSeconds} + write ${takeoverWriteSeconds}`
   const bounds: FailoverBound[] = [
     {
@@ -126,7 +131,7 @@ export function failoverBounds(
     { fault: 'killed (SIGKILL, OOM, crash)', seconds: byLease, formula: leaseFormula, note: 'the Lease runs out' },
     {
       fault: 'hung (event loop blocked)',
-      seconds: stallSeconds + byLease,
+      seconds: rounded(stallSeconds + byLease),
       formula: `stall ${stallSeconds} + ${leaseFormula}`,
       note: 'renewals stop once the stall is seen, then the Lease runs out',
     },

@@ -23,7 +23,7 @@ export const etcd = program('consensus', {
   },
   ports,
   probes: {
-    // Joining and catching up may take long: a minute per 10 s period until then, not less.
+    // Joining and catching up may take long: five minutes until liveness is asked.
     startup: {
       port: 'health',
       path: '/livez',

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { longestAgentId } from './agent.ts'
+import { namePattern } from './variable.ts'
 
 /**
  * What agents and the control plane say to each other: one JSON object per WebSocket message, told apart by `type`.
@@ -27,7 +28,8 @@ export const agentMessage = z.discriminatedUnion('type', [
     type: z.literal('register'),
     protocolVersion: z.int().min(1).max(1000),
     features: z.array(shortText).max(64),
-    agentId: z.string().min(1).max(longestAgentId),
+    /** The same form as `AGENT_ID`: it becomes part of keys in etcd. */
+    agentId: z.string().max(longestAgentId).regex(namePattern),
     /** UID of the `kube-system` namespace: epochs compare only within one lineage. */
     lineage: shortText,
     epoch,

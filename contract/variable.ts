@@ -100,7 +100,8 @@ export type ValueOf<V> = V extends { type: 'seconds' | 'integer' }
 /** A variable's default makes passing it optional. A variable of an optional part must have one. */
 export type Defaulted<V> = V & { readonly default: ValueOf<V> }
 
-const namePattern = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/
+/** A DNS-1123 label, apart from its length. */
+export const namePattern = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/
 const quantityPattern = /^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$/
 
 /** What a variable accepts, in words. */
@@ -138,11 +139,20 @@ export function parseVariable<V extends Variable>(variable: V, text: string): { 
   if (value !== undefined) return { value: value as ValueOf<V> }
   return {
     path: variable.variable,
-    received: printed(text),
+    received: receivedText(variable, text),
     expected: expectation(variable),
     fix: `set ${variable.variable}: ${variable.description}`,
     severity: 'error',
   }
+}
+
+/** The text as a problem repeats it: never what could be a secret that was put in the wrong place. */
+function receivedText(variable: Variable, text: string): string {
+  if (variable.type === 'file' && variable.secret) return 'something else, which is not shown: it may be the secret'
+  if ((variable.type === 'url' || variable.type === 'urls') && /[@?#]/.test(text)) {
+    return 'something else, which is not shown: it may hold credentials'
+  }
+  return printed(text)
 }
 
 function valueOf(variable: Variable, text: string): string | number | boolean | readonly string[] | undefined {
@@ -150,7 +160,7 @@ function valueOf(variable: Variable, text: string): string | number | boolean | 
     case 'name':
       return text.length <= variable.max && namePattern.test(text) ? text : undefined
     case 'seconds':
-      return numberIn(variable, text, /^[0-9]+(\.[0-9]+)?$/)
+      return numberIn(variable, text, /^[0-9]+(\.[0-9]+)?(e-[0-9]+)?$/)
     case 'integer':
       return numberIn(variable, text, /^[0-9]+$/)
     case 'boolean':
@@ -180,8 +190,9 @@ function numberIn(range: { min: number; max: number }, text: string, pattern: Re
 function isUrl(text: string, schemes: readonly string[]): boolean {
   const url = URL.parse(text)
   if (url === null) return false
-  const extras = url.username + url.password + url.search + url.hash
-  return schemes.includes(url.protocol.slice(0, -1)) && extras === '' && !/\s/.test(text)
+  const credentials = url.username + url.password
+  // What the parser mends or drops is refused: `http:host`, a trailing `?`, white space, backslashes.
+  return schemes.some((scheme) => text.startsWith(`${scheme}://`)) && credentials === '' && !/[?#\s\\]/.test(text)
 }
 
 /** The text of a value, as a manifest writes it. */

@@ -16,7 +16,7 @@ export const clusterSettings = z.strictObject({
     .regex(/^1\.[0-9]{2}$/, { error: 'a minor version such as "1.34"' })
     .meta({ description: `minor version of Kubernetes that the cluster runs at least; ${oldestKubernetes} or newer` }),
   zones: z
-    .array(z.string().min(1).max(63))
+    .array(z.string().min(1).max(63).meta({ description: 'name of a zone' }))
     .min(1)
     .max(20)
     .meta({ description: 'zones that nodes are in, as `topology.kubernetes.io/zone` names them' }),

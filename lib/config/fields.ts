@@ -54,14 +54,18 @@ export function bytes(description: string) {
     .meta({ description, [unitKey]: 'bytes' })
 }
 
+const octet = '(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])'
+const cidrPattern = new RegExp(
+  `^((${octet}\\.){3}${octet}/([0-9]|[12][0-9]|3[0-2])` +
+    '|[0-9a-f]{0,4}(:[0-9a-f]{0,4}){2,7}/([0-9]|[1-9][0-9]|1[01][0-9]|12[0-8]))$',
+)
+
 /** An IPv4 or IPv6 address range. */
 export function cidr(description: string) {
   return z
     .string()
     .max(64)
-    .regex(/^(([0-9]{1,3}\.){3}[0-9]{1,3}\/([0-9]|[12][0-9]|3[0-2])|[0-9a-f:]+\/([0-9]{1,2}|1[01][0-9]|12[0-8]))$/, {
-      error: 'an address range such as "10.0.0.0/24"',
-    })
+    .regex(cidrPattern, { error: 'an address range such as "10.0.0.0/24"' })
     .meta({ description })
 }
 

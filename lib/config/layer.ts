@@ -10,6 +10,8 @@ export interface Layer {
   readonly values: Values
   /** File of every leaf, by its path: `agent.replicas` → `environments/staging.ts`. */
   readonly origins: ReadonlyMap<string, string>
+  /** File of the uppermost layer, the one that is named for what is missing. */
+  readonly file: string
   /** How many layers this one consists of. */
   readonly depth: number
 }
@@ -34,7 +36,7 @@ const projectFolder = resolve(import.meta.dirname, '../..')
 
 /** The lowest layer. Pass `import.meta`, from which the file of its values is taken. */
 export function layer(module: Pick<ImportMeta, 'url'>, part: EnvironmentPart): Layer {
-  return extend({ values: {}, origins: new Map(), depth: 0 }, module, part)
+  return extend({ values: {}, origins: new Map(), file: '', depth: 0 }, module, part)
 }
 
 /**
@@ -50,7 +52,7 @@ export function extend(base: Layer, module: Pick<ImportMeta, 'url'>, part: Envir
   }
   const origins = new Map(base.origins)
   const values = merged(base.values, plain(part, file, ''), '', file, origins)
-  return { values, origins, depth }
+  return { values, origins, file, depth }
 }
 
 function merged(below: Values, above: Values, path: string, file: string, origins: Map<string, string>): Values {
@@ -60,8 +62,10 @@ function merged(below: Values, above: Values, path: string, file: string, origin
     const under = below[key]
     if (isValues(value)) {
       if (!isValues(under)) forget(origins, here)
-      if (Object.keys(value).length === 0) origins.set(here, file)
-      result[key] = merged(isValues(under) ? under : {}, value, here, file, origins)
+      const both = merged(isValues(under) ? under : {}, value, here, file, origins)
+      if (Object.keys(both).length === 0) origins.set(here, file)
+      else origins.delete(here)
+      result[key] = both
     } else {
       forget(origins, here)
       origins.set(here, file)
@@ -93,23 +97,16 @@ function plainValue(value: unknown, file: string, path: string): Value {
   if (typeof value === 'number' && Number.isFinite(value)) return value
   if (Array.isArray(value)) return value.map((item: unknown, index) => plainValue(item, file, `${path}[${index}]`))
   if (typeof value === 'object' && Object.getPrototypeOf(value) === Object.prototype) return plain(value, file, path)
-  throw new Error(
-    `${path}: expected plain data, got ${typeof value === 'object' ? 'an object with behaviour' : typeof value}; write the value itself (${file})`,
-  )
+  const received =
+    typeof value === 'number' ? String(value) : typeof value === 'object' ? 'an object with behaviour' : typeof value
+  throw new Error(`${path}: expected plain data, got ${received}; write the value itself (${file})`)
 }
 
-/** The file that a value comes from: its own, that of what holds it, or `default`. */
+/** The file that a value comes from: its own, that of the list that holds it, the first of what it holds, or `default`. */
 export function originOf(layer: Layer, path: string): string {
-  const own = layer.origins.get(path)
+  const whole = path.replace(/\.[0-9]+(\..*)?$/, '')
+  const own = layer.origins.get(whole)
   if (own !== undefined) return own
-  for (const [known, file] of layer.origins) if (known.startsWith(`${path}.`)) return file
-  for (let parent = parentOf(path); parent !== ''; parent = parentOf(parent)) {
-    const file = layer.origins.get(parent)
-    if (file !== undefined) return file
-  }
+  for (const [known, file] of layer.origins) if (known.startsWith(`${whole}.`)) return file
   return 'default'
-}
-
-function parentOf(path: string): string {
-  return path.slice(0, Math.max(path.lastIndexOf('.'), 0))
 }

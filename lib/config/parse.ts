@@ -49,7 +49,7 @@ function problemsOf(issue: Issue, layer: Layer, name: string): readonly Problem[
         expected: expected(issue, field),
         fix: `${missing ? 'add it' : 'correct it'}${about}`,
         severity: 'error',
-        source: originOf(layer, path.join('.')),
+        source: missing ? layer.file : originOf(layer, path.join('.')),
       },
     ]
   }
@@ -93,8 +93,10 @@ function typeWord(type: string): string {
 function withoutOffenders(values: Values, issues: readonly Issue[]): Values {
   const copy = structuredClone(values) as Record<string, Value>
   for (const issue of issues) {
-    const path = issue.path.map(String)
-    const keys = issue.code === 'unrecognized_keys' ? issue.keys : [path.pop() ?? '']
+    // A list goes as a whole: without the wrong entry it would mean something else.
+    const list = issue.path.findIndex((key) => typeof key === 'number')
+    const path = issue.path.slice(0, list < 0 ? undefined : list).map(String)
+    const keys = issue.code === 'unrecognized_keys' && list < 0 ? issue.keys : [path.pop() ?? '']
     let holder: Value | undefined = copy
     for (const key of path) holder = isValues(holder) ? holder[key] : undefined
     if (isValues(holder)) for (const key of keys) Reflect.deleteProperty(holder, key)
