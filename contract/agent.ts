@@ -8,7 +8,10 @@ export const controlPlaneCaFolder = '/etc/regent/control-plane-ca'
 /** Folder of the API key of an agent whose control plane is elsewhere. */
 export const apiKeyFolder = '/var/run/secrets/regent.dev/api-key'
 
-/** Longest agent id: `regent-agent-<id>` and what Kubernetes appends to it must fit into 63 characters. */
+/**
+ * Longest agent id. Kubernetes cuts what a pod is named after at 58 characters: `regent-agent-<id>` stays whole, so
+ * that the pods of two agents never look alike.
+ */
 export const longestAgentId = 40
 
 /** What the agent does with the objects that make up a session: converge, observe, remove. */

@@ -21,6 +21,12 @@ const shortText = z.string().min(1).max(256)
 const longText = z.string().max(4096)
 /** A Kubernetes resourceVersion: compared as an integer of any size, so it travels as text. */
 const epoch = z.string().regex(/^[1-9][0-9]{0,38}$/)
+/** Deepest nesting of what a command carries. */
+export const deepestPayload = 32
+/** Any JSON, but not so deep that a broken peer's could exhaust the stack of whoever walks it. */
+const payload = z.custom<z.core.util.JSONType>((value) => isJson(value, deepestPayload), {
+  error: `JSON, at most ${deepestPayload} levels deep`,
+})
 const commandId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/)
 
 export const agentMessage = z.discriminatedUnion('type', [
@@ -44,7 +50,7 @@ export const agentMessage = z.discriminatedUnion('type', [
     activeSessions: z.int().min(0),
   }),
   z.object({ type: z.literal('received'), commandId }),
-  z.object({ type: z.literal('done'), commandId, result: z.json() }),
+  z.object({ type: z.literal('done'), commandId, result: payload }),
   z.object({ type: z.literal('failed'), commandId, error: longText, retryable: z.boolean() }),
 ])
 export type AgentMessage = z.infer<typeof agentMessage>
@@ -61,7 +67,7 @@ export const controlPlaneMessage = z.discriminatedUnion('type', [
     /** Order holds among the commands of one target. */
     target: shortText,
     action: shortText,
-    payload: z.json(),
+    payload,
     /** Which delivery of this command this is, from 1. */
     delivery: z.int().min(1).max(3),
     /** After this long, in seconds, the command is not worth starting. */
@@ -71,3 +77,9 @@ export const controlPlaneMessage = z.discriminatedUnion('type', [
   z.object({ type: z.literal('move'), reason: longText }),
 ])
 export type ControlPlaneMessage = z.infer<typeof controlPlaneMessage>
+
+function isJson(value: unknown, levels: number): boolean {
+  if (value === null || typeof value === 'string' || typeof value === 'boolean') return true
+  if (typeof value === 'number') return Number.isFinite(value)
+  return typeof value === 'object' && levels > 0 && Object.values(value).every((inner) => isJson(inner, levels - 1))
+}

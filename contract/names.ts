@@ -73,7 +73,6 @@ export const priorityClassNames = {
   consensus: 'regent-consensus',
   controlPlane: 'regent-control-plane',
   agent: 'regent-agent',
-  session: 'regent-session',
 } as const
 
 /** Names of the StorageClasses. */
