@@ -6,6 +6,8 @@ export default {
   transform: {
     '\\.ts$': ['@swc/jest', { jsc: { parser: { syntax: 'typescript' }, target: 'es2024' }, module: { type: 'es6' } }],
   },
-  testMatch: ['<rootDir>/test/**/*.test.ts', '<rootDir>/contract/test/**/*.test.ts'],
+  testMatch: ['<rootDir>/test/**/*.test.ts', '<rootDir>/*/test/**/*.test.ts'],
+  // These need a cluster: test/run.ts starts one and runs them.
+  testPathIgnorePatterns: ['/node_modules/', '\\.(api|nodes)\\.test\\.ts$'],
   watchman: false,
 }

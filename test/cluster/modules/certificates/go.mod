@@ -1,0 +1,3 @@
+module regent.dev/test/cluster/certificates
+
+go 1.26.0
