@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { cidr, count } from './fields.ts'
+import { cidr, count, text } from './fields.ts'
 
 /** The oldest Kubernetes that Regent supports. */
 export const oldestKubernetes = '1.28'
@@ -11,10 +11,11 @@ export const clusterSettings = z.strictObject({
   cloud: z
     .enum(['eks', 'gke', 'aks', 'on-premises'])
     .meta({ description: 'kind of cloud: decides the CSI drivers behind the StorageClasses' }),
-  kubernetesVersion: z
-    .string()
-    .regex(/^1\.[0-9]{2}$/, { error: 'a minor version such as "1.34"' })
-    .meta({ description: `minor version of Kubernetes that the cluster runs at least; ${oldestKubernetes} or newer` }),
+  kubernetesVersion: text(`minor version of Kubernetes that the cluster runs at least; ${oldestKubernetes} or newer`, {
+    max: 4,
+    pattern: /^1\.[0-9]{2}$/,
+    words: 'a minor version such as "1.34"',
+  }),
   zones: z
     .array(z.string().min(1).max(63).meta({ description: 'name of a zone' }))
     .min(1)

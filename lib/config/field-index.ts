@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { environmentSchema } from './environment.ts'
-import { unitKey } from './fields.ts'
+import { formKey, unitKey } from './fields.ts'
 
 /** JSON Schema of what an environment file may write. */
 export interface FieldSchema {
@@ -13,11 +13,14 @@ export interface FieldSchema {
   readonly minimum?: number
   readonly maximum?: number
   readonly maxLength?: number
+  readonly minItems?: number
+  readonly maxItems?: number
   readonly properties?: Readonly<Record<string, FieldSchema>>
   readonly required?: readonly string[]
   readonly items?: FieldSchema
   readonly allOf?: readonly FieldSchema[]
   readonly [unitKey]?: string
+  readonly [formKey]?: string
 }
 
 let schema: FieldSchema | undefined

@@ -23,8 +23,8 @@ export const foundationSettings = z.strictObject({
     .strictObject({
       cpu: cpu('requested CPU of all pods together').default('100'),
       memory: bytes('requested memory of all pods together').default('200Gi'),
-      pods: count('pods', { min: 1, max: 10000 }).default(500),
-      persistentVolumeClaims: count('PersistentVolumeClaims', { min: 1, max: 10000 }).default(100),
+      pods: count('most pods', { min: 1, max: 10000 }).default(500),
+      persistentVolumeClaims: count('most PersistentVolumeClaims', { min: 1, max: 10000 }).default(100),
     })
     .prefault({})
     .meta({
