@@ -1,6 +1,3 @@
-import type { Manifest } from '../output/manifest.ts'
-import type { ManifestIndex } from '../output/manifest-index.ts'
-
 /** The parts of Kubernetes' pod template that the checks look at. */
 export interface PodTemplate {
   readonly metadata?: {
@@ -9,17 +6,22 @@ export interface PodTemplate {
   }
   readonly spec: PodSpec
 }
+
 export interface PodSpec {
   readonly serviceAccountName?: string
+  readonly automountServiceAccountToken?: boolean
   readonly priorityClassName?: string
   readonly terminationGracePeriodSeconds?: number
+  readonly hostNetwork?: boolean
+  readonly hostPID?: boolean
+  readonly hostIPC?: boolean
+  readonly securityContext?: SecurityContext
+  readonly imagePullSecrets?: readonly { readonly name: string }[]
   readonly containers: readonly Container[]
   readonly initContainers?: readonly Container[]
   readonly volumes?: readonly Volume[]
   readonly affinity?: {
-    readonly podAntiAffinity?: {
-      readonly requiredDuringSchedulingIgnoredDuringExecution?: readonly { readonly topologyKey: string }[]
-    }
+    readonly podAntiAffinity?: { readonly requiredDuringSchedulingIgnoredDuringExecution?: readonly AffinityTerm[] }
   }
   readonly topologySpreadConstraints?: readonly {
     readonly maxSkew: number
@@ -28,121 +30,138 @@ export interface PodSpec {
     readonly whenUnsatisfiable: 'DoNotSchedule' | 'ScheduleAnyway'
   }[]
 }
+
+export interface AffinityTerm {
+  readonly topologyKey: string
+  readonly labelSelector?: LabelSelector
+  readonly matchLabelKeys?: readonly string[]
+}
+
+/** What a container may do; the pod's own holds where the container says nothing. */
+export interface SecurityContext {
+  readonly runAsNonRoot?: boolean
+  readonly runAsUser?: number
+  readonly seccompProfile?: { readonly type: string }
+  readonly allowPrivilegeEscalation?: boolean
+  readonly privileged?: boolean
+  readonly readOnlyRootFilesystem?: boolean
+  readonly capabilities?: { readonly add?: readonly string[]; readonly drop?: readonly string[] }
+}
+
 export interface Container {
   readonly name: string
   readonly image: string
+  /** `Always` makes a sidecar of an init container: it runs as long as the pod does. */
+  readonly restartPolicy?: string
   readonly env?: readonly {
     readonly name: string
     readonly value?: string
-    readonly valueFrom?: {
-      readonly secretKeyRef?: { readonly name: string; readonly optional?: boolean }
-      readonly configMapKeyRef?: { readonly name: string; readonly optional?: boolean }
-    }
+    readonly valueFrom?: { readonly secretKeyRef?: KeyReference; readonly configMapKeyRef?: KeyReference }
   }[]
   readonly envFrom?: readonly {
-    readonly configMapRef?: { readonly name: string }
-    readonly secretRef?: { readonly name: string }
+    readonly configMapRef?: { readonly name: string; readonly optional?: boolean }
+    readonly secretRef?: { readonly name: string; readonly optional?: boolean }
   }[]
-  readonly ports?: readonly { readonly name?: string; readonly containerPort: number; readonly protocol?: string }[]
+  readonly ports?: readonly ContainerPort[]
   readonly resources?: {
     readonly requests?: Readonly<Record<string, string | number>>
     readonly limits?: Readonly<Record<string, string | number>>
   }
+  readonly securityContext?: SecurityContext
   readonly livenessProbe?: ProbeSpec
   readonly readinessProbe?: ProbeSpec
   readonly startupProbe?: ProbeSpec
 }
-export interface ProbeSpec {
-  readonly httpGet?: { readonly port: string | number; readonly path?: string }
-  readonly tcpSocket?: { readonly port: string | number }
+
+export interface ContainerPort {
+  readonly name?: string
+  readonly containerPort: number
+  readonly hostPort?: number
+  /** @default 'TCP' */
+  readonly protocol?: string
 }
+
+/** One key of a Secret or ConfigMap. */
+export interface KeyReference {
+  readonly name: string
+  readonly key: string
+  readonly optional?: boolean
+}
+
+export interface ProbeSpec {
+  readonly httpGet?: { readonly port: string | number; readonly path?: string; readonly host?: string }
+  readonly tcpSocket?: { readonly port: string | number; readonly host?: string }
+}
+
+/** Keys of a Secret or ConfigMap that become files; without them, all of them. */
+type Items = readonly { readonly key: string }[]
+
 export interface Volume {
   readonly name: string
-  readonly secret?: { readonly secretName?: string; readonly optional?: boolean }
-  readonly configMap?: { readonly name?: string; readonly optional?: boolean }
+  readonly secret?: { readonly secretName?: string; readonly optional?: boolean; readonly items?: Items }
+  readonly configMap?: { readonly name?: string; readonly optional?: boolean; readonly items?: Items }
   readonly persistentVolumeClaim?: { readonly claimName: string }
+  readonly ephemeral?: { readonly volumeClaimTemplate: { readonly spec: { readonly storageClassName?: string } } }
+  readonly hostPath?: { readonly path: string }
   readonly projected?: {
     readonly sources?: readonly {
-      readonly secret?: { readonly name?: string }
-      readonly configMap?: { readonly name?: string }
+      readonly secret?: { readonly name?: string; readonly optional?: boolean; readonly items?: Items }
+      readonly configMap?: { readonly name?: string; readonly optional?: boolean; readonly items?: Items }
     }[]
   }
 }
 
-/** Something that makes pods, with what the checks ask of it. */
-export interface Workload {
-  readonly manifest: Manifest
-  readonly namespace: string | undefined
-  readonly template: PodTemplate
-  /** Labels of its pods. */
-  readonly podLabels: Readonly<Record<string, string>>
-  /** Its own number of pods, before any autoscaler; a DaemonSet's is that of the nodes. */
-  readonly replicas: number
-}
-
-interface WorkloadSpec {
-  readonly replicas?: number
-  readonly template?: PodTemplate
-  readonly jobTemplate?: { readonly spec: { readonly template: PodTemplate } }
-}
-
-/** Everything in an environment that makes pods. Without `replicas` the smallest of its autoscaler stands. */
-export function workloadsOf(index: ManifestIndex): readonly Workload[] {
-  return ['Deployment', 'StatefulSet', 'DaemonSet', 'Job', 'CronJob'].flatMap((kind) =>
-    index.ofKind(kind).map((manifest): Workload => {
-      const spec = manifest['spec'] as WorkloadSpec
-      const template = spec.template ?? spec.jobTemplate?.spec.template
-      if (template === undefined)
-        throw new Error(`${kind} ${manifest.metadata.name}: expected a pod template, got none`)
-      return {
-        manifest,
-        namespace: manifest.metadata.namespace,
-        template,
-        podLabels: template.metadata?.labels ?? {},
-        replicas:
-          kind === 'DaemonSet'
-            ? index.cluster.nodes
-            : (spec.replicas ?? autoscalerOf(index, manifest)?.minReplicas ?? 1),
-      }
-    }),
-  )
-}
-
-/** What an autoscaler says of the workload that it owns. */
-export interface AutoscalerSpec {
-  readonly scaleTargetRef: { readonly apiVersion: string; readonly kind: string; readonly name: string }
-  readonly minReplicas?: number
-  readonly maxReplicas: number
-  readonly metrics?: readonly {
-    readonly type: string
-    readonly resource?: { readonly name: string }
-    readonly pods?: { readonly metric: { readonly name: string } }
-    readonly object?: { readonly metric: { readonly name: string } }
-    readonly external?: { readonly metric: { readonly name: string } }
+/** A selector as Kubernetes' objects hold it. */
+export interface LabelSelector {
+  readonly matchLabels?: Readonly<Record<string, string>>
+  readonly matchExpressions?: readonly {
+    readonly key: string
+    readonly operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist'
+    readonly values?: readonly string[]
   }[]
 }
 
-/** The autoscaler that owns a workload's replicas, if there is one. */
-export function autoscalerOf(index: ManifestIndex, workload: Manifest): AutoscalerSpec | undefined {
-  return index
-    .ofKind('HorizontalPodAutoscaler')
-    .filter(({ metadata }) => metadata.namespace === workload.metadata.namespace)
-    .map((manifest) => manifest['spec'] as AutoscalerSpec)
-    .find(
-      ({ scaleTargetRef }) => scaleTargetRef.kind === workload.kind && scaleTargetRef.name === workload.metadata.name,
-    )
+/** Every container of a pod, those that run before the others included. */
+export function containersOf(pod: PodSpec): readonly Container[] {
+  return [...(pod.initContainers ?? []), ...pod.containers]
 }
 
-/** A selector as Kubernetes' objects hold it, with `matchLabels` only, which is all that Regent emits. */
-export interface LabelSelector {
-  readonly matchLabels?: Readonly<Record<string, string>>
-  readonly matchExpressions?: readonly unknown[]
+/** The containers that run as long as the pod does: sidecars and the containers proper. */
+export function lastingContainersOf(pod: PodSpec): readonly Container[] {
+  return containersOf(pod).filter((one) => pod.containers.includes(one) || one.restartPolicy === 'Always')
 }
 
-/** Whether labels satisfy every pair of a selector; an empty one matches everything. */
-export function matches(
-  selector: Readonly<Record<string, string>>,
-  podLabels: Readonly<Record<string, string>>,
-): boolean {
-  return Object.entries(selector).every(([key, value]) => podLabels[key] === value)
+/** Whether labels satisfy a selector; an empty one matches everything. */
+export function matches(selector: LabelSelector, labels: Readonly<Record<string, string>>): boolean {
+  const pairs = Object.entries(selector.matchLabels ?? {})
+  return (
+    pairs.every(([key, value]) => labels[key] === value) &&
+    (selector.matchExpressions ?? []).every(({ key, operator, values = [] }) => {
+      const value = labels[key]
+      switch (operator) {
+        case 'In':
+          return value !== undefined && values.includes(value)
+        case 'NotIn':
+          return value === undefined || !values.includes(value)
+        case 'Exists':
+          return value !== undefined
+        case 'DoesNotExist':
+          return value === undefined
+      }
+    })
+  )
+}
+
+/** Whether a selector says nothing, and so matches everything. */
+export function isEmptySelector(selector: LabelSelector): boolean {
+  return Object.keys(selector.matchLabels ?? {}).length + (selector.matchExpressions ?? []).length === 0
+}
+
+/** A selector as `kubectl --selector` takes it: `app=agent,tier in (a,b)`. */
+export function selectorText(selector: LabelSelector): string {
+  const pairs = Object.entries(selector.matchLabels ?? {}).map(([key, value]) => `${key}=${value}`)
+  const expressions = (selector.matchExpressions ?? []).map(({ key, operator, values }) =>
+    [key, operator, ...(values === undefined ? [] : [`(${values.join(',')})`])].join(' '),
+  )
+  return [...pairs, ...expressions].join(',')
 }

@@ -1,18 +1,25 @@
 import { Construct } from 'constructs'
 
 export interface ExternalProps {
-  readonly kind: 'Secret' | 'StorageClass'
+  readonly kind:
+    | 'Secret'
+    | 'StorageClass'
+    /** Whichever StorageClass the cluster gives to claims that name none. */
+    | 'DefaultStorageClass'
+    | 'CSIDriver'
+    /** An API that another server serves: `v1beta1.metrics.k8s.io`. */
+    | 'APIService'
   readonly name: string
   /** Namespace of the object; none for a cluster-scoped kind. */
   readonly namespace?: string
   /** Keys that it must have, for a Secret. */
   readonly keys?: readonly string[]
-  /** Who is expected to provide it, and what for. */
+  /** What it is needed for, and who usually provides it. */
   readonly purpose: string
 }
 
 /**
- * An object that the manifests refer to and that something else provides. It is written nowhere: the checks accept
+ * Something that the manifests rely on and that somebody else provides. It is written nowhere: the checks accept
  * references to it, and `regent requires` lists it.
  */
 export class External extends Construct {

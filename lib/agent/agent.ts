@@ -1,0 +1,178 @@
+import { agent, apiKeyFolder, controlPlaneCaFolder } from '@regent/contract/agent.ts'
+import { controlPlaneToken } from '@regent/contract/control-plane.ts'
+import { filled, namespaceNames, objectNames, priorityClassNames } from '@regent/contract/names.ts'
+import type { Part } from '@regent/contract/variable.ts'
+import { k8s } from 'cdk8s-plus-28'
+import { Construct } from 'constructs'
+import type { DeepReadonly } from '../config/environment.ts'
+import type { Images } from '../images/lock.ts'
+import { comesFrom } from '../output/provenance.ts'
+import { External } from '../output/external.ts'
+import { disruptionBudget } from '../workload/disruption-budget.ts'
+import { selectorLabels, workloadLabels } from '../workload/identity.ts'
+import { type MountedVolume, mountsOf, secretVolume, tokenVolume } from '../workload/mounted-volume.ts'
+import { podTemplate } from '../workload/pod-template.ts'
+import { activeAccess, ProgramAccess } from '../workload/program-access.ts'
+import { programContainer, scratchVolumes } from '../workload/program-container.ts'
+import { preferredSpread } from '../workload/spread.ts'
+import { AdmissionFence } from './admission-fence.ts'
+import { agentIdentity, agentName } from './identity.ts'
+import type { AgentSettings } from './settings.ts'
+import { electionTiming } from './timing.ts'
+
+/** The control plane that an agent connects to, as whoever composes the environment knows it. */
+export interface AgentsControlPlane {
+  readonly url: string
+  /** Secret with its certificate authority under `ca.crt`; none where public ones are trusted or TLS is off. */
+  readonly caSecretName: string | undefined
+  /** Secret with the agent's API key under `key`; none where the ServiceAccount's token is proof enough. */
+  readonly apiKeySecretName: string | undefined
+}
+
+export interface AgentProps {
+  readonly settings: DeepReadonly<AgentSettings>
+  readonly region: string
+  readonly images: Images
+  readonly controlPlane: AgentsControlPlane
+  /** Whether the cluster enforces ValidatingAdmissionPolicies (Kubernetes 1.30). */
+  readonly fenced: boolean
+}
+
+/**
+ * An agent: replicas of one program of which one leads. With its permissions, its budget, and the fence that holds
+ * where the election alone would not.
+ */
+export class Agent extends Construct {
+  constructor(scope: Construct, id: string, props: AgentProps) {
+    super(scope, id)
+    comesFrom(this, 'agent')
+    const { settings } = props
+    const name = agentName(settings.id)
+    const namespace = namespaceNames.system
+    const identity = agentIdentity(settings.id)
+    const parts = partsOf(props)
+    const placeholders = { agentId: settings.id }
+    const volumes = proofVolumes(props.controlPlane)
+
+    new ProgramAccess(this, 'access', { program: agent, parts, identity, name, namespace, placeholders })
+    new k8s.KubeDeployment(this, 'deployment', {
+      metadata: { name, namespace, labels: workloadLabels(identity) },
+      spec: {
+        replicas: settings.replicas,
+        // Without election a surging pod would be a second agent that evicts the first.
+        strategy: settings.leaderElection.enabled
+          ? {
+              type: 'RollingUpdate',
+              rollingUpdate: {
+                maxUnavailable: k8s.IntOrString.fromNumber(0),
+                maxSurge: k8s.IntOrString.fromNumber(1),
+              },
+            }
+          : { type: 'Recreate' },
+        selector: { matchLabels: selectorLabels(identity) },
+        template: podTemplate({
+          identity,
+          container: programContainer({
+            program: agent,
+            parts,
+            image: props.images.reference('agent'),
+            resources: settings.resources,
+            settings: {
+              agentId: settings.id,
+              replicas: settings.replicas,
+              region: props.region,
+              controlPlaneUrl: props.controlPlane.url,
+              sessionNamespace: namespaceNames.sessions,
+              maxSessions: settings.sessions.maxSessions,
+              maxCpu: settings.sessions.maxCpu,
+              maxMemory: settings.sessions.maxMemory,
+              leaderElection: settings.leaderElection.enabled,
+              drainBudgetSeconds: settings.drainBudgetSeconds,
+              logLevel: settings.logLevel,
+              ...(settings.leaderElection.enabled && electionTiming(settings.leaderElection)),
+            },
+            volumeMounts: mountsOf(volumes),
+          }),
+          serviceAccountName: name,
+          mountsApiToken: true,
+          priorityClassName: priorityClassNames.agent,
+          terminationGracePeriodSeconds: settings.terminationGracePeriodSeconds,
+          volumes: [...scratchVolumes(agent), ...volumes.map(({ volume }) => volume)],
+          topologySpreadConstraints: preferredSpread(identity),
+        }),
+      },
+    })
+    new k8s.KubeService(this, 'service', {
+      metadata: { name, namespace, labels: workloadLabels(identity) },
+      spec: {
+        type: 'ClusterIP',
+        selector: selectorLabels(identity),
+        ports: [
+          {
+            name: 'health',
+            port: agent.ports.health.number,
+            targetPort: k8s.IntOrString.fromString('health'),
+            protocol: 'TCP',
+            appProtocol: agent.ports.health.speaks,
+          },
+        ],
+      },
+    })
+    if (settings.replicas > 1) {
+      disruptionBudget(this, 'disruption-budget', {
+        name,
+        namespace,
+        identity,
+        minAvailable: 1,
+        unhealthyPodEvictionPolicy: 'AlwaysAllow',
+      })
+    }
+    if (settings.leaderElection.enabled && props.fenced) {
+      new AdmissionFence(this, 'fence', {
+        identity,
+        name: `${name}-fence`,
+        leaseName: filled(objectNames.agentLease, placeholders),
+        leaseNamespace: namespace,
+        serviceAccountName: name,
+        fencedNamespace: namespaceNames.sessions,
+        access: activeAccess(agent, parts).filter((access) => access.in === 'sessions'),
+      })
+    }
+    const { apiKeySecretName, caSecretName } = props.controlPlane
+    if (apiKeySecretName !== undefined) {
+      new External(this, 'api-key', {
+        kind: 'Secret',
+        namespace,
+        name: apiKeySecretName,
+        keys: ['key'],
+        purpose: 'API key of the agent at its control plane',
+      })
+      if (caSecretName !== undefined) {
+        new External(this, 'control-plane-ca', {
+          kind: 'Secret',
+          namespace,
+          name: caSecretName,
+          keys: ['ca.crt'],
+          purpose: 'certificate authority of the control plane',
+        })
+      }
+    }
+  }
+}
+
+function partsOf({ settings, controlPlane }: AgentProps): ReadonlySet<Part> {
+  const parts = new Set<Part>([controlPlane.apiKeySecretName === undefined ? 'serviceAccountToken' : 'apiKey'])
+  if (settings.leaderElection.enabled) parts.add('election')
+  if (controlPlane.caSecretName !== undefined) parts.add('controlPlaneTls')
+  return parts
+}
+
+/** What an agent proves itself with, and what it checks the control plane against. */
+function proofVolumes({ apiKeySecretName, caSecretName }: AgentsControlPlane): readonly MountedVolume[] {
+  const proof =
+    apiKeySecretName === undefined
+      ? tokenVolume('control-plane-token', controlPlaneToken)
+      : secretVolume('api-key', apiKeyFolder, apiKeySecretName, ['key'])
+  if (caSecretName === undefined) return [proof]
+  return [proof, secretVolume('control-plane-ca', controlPlaneCaFolder, caSecretName, ['ca.crt'])]
+}

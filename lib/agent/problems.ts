@@ -1,0 +1,48 @@
+import { gracePeriodProblems, timingProblems } from '@regent/contract/election.ts'
+import type { Problem } from '@regent/contract/problem.ts'
+import { admissionPolicySince } from '../admission-policy/validating-admission-policy.ts'
+import { isAtLeast } from '../config/cluster-settings.ts'
+import type { Environment } from '../config/environment.ts'
+import { electionTiming } from './timing.ts'
+
+/** What is wrong with the agent of an environment beyond its schema. */
+export function agentProblems(environment: Environment): readonly Problem[] {
+  const { agent, cluster } = environment
+  const path = `${environment.name}.agent`
+  const problems: Problem[] = []
+
+  if (agent.replicas > 1 && !agent.leaderElection.enabled) {
+    problems.push({
+      path: `${path}.replicas`,
+      received: String(agent.replicas),
+      expected: '1 while leaderElection.enabled is false',
+      fix: 'set leaderElection.enabled to true: replicas without election evict each other from the control plane every 2 s',
+      severity: 'error',
+    })
+  }
+  if (agent.leaderElection.enabled) {
+    const timing = electionTiming(agent.leaderElection)
+    const election = `${path}.leaderElection`
+    problems.push(
+      ...timingProblems(timing, {
+        leaseDurationSeconds: `${election}.leaseDurationSeconds`,
+        renewDeadlineSeconds: `${election}.renewDeadlineSeconds`,
+        retryPeriodSeconds: `${election}.retryPeriodSeconds`,
+        abortBudgetSeconds: `${election}.abortBudgetSeconds`,
+      }),
+      ...gracePeriodProblems(`${path}.terminationGracePeriodSeconds`, { ...agent, ...timing }),
+    )
+    if (!isAtLeast(cluster.kubernetesVersion, admissionPolicySince)) {
+      problems.push({
+        path: `${environment.name}.cluster.kubernetesVersion`,
+        received: cluster.kubernetesVersion,
+        expected: `${admissionPolicySince} or newer for the admission fence`,
+        fix: 'upgrade the cluster: without the fence, a request of a former leader that is still on its way can land after the takeover',
+        severity: 'warning',
+      })
+    }
+  } else {
+    problems.push(...gracePeriodProblems(`${path}.terminationGracePeriodSeconds`, { ...agent, abortBudgetSeconds: 0 }))
+  }
+  return problems
+}

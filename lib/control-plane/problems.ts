@@ -1,0 +1,77 @@
+import { fewestMissedHeartbeats } from '@regent/contract/control-plane.ts'
+import { exitSeconds } from '@regent/contract/election.ts'
+import type { Problem } from '@regent/contract/problem.ts'
+import type { Environment } from '../config/environment.ts'
+
+/** What is wrong with the control plane of an environment beyond its schema. */
+export function controlPlaneProblems(environment: Environment): readonly Problem[] {
+  const { name, purpose, agent, controlPlane, consensus } = environment
+  const problems: Problem[] = []
+  const add = (path: string, received: string, expected: string, fix: string) =>
+    problems.push({ path: `${name}.${path}`, received, expected, fix, severity: 'error' })
+
+  if (controlPlane === null) {
+    if (agent.controlPlane === null) {
+      add(
+        'agent.controlPlane',
+        'null',
+        'a control plane, here or elsewhere',
+        'set controlPlane and consensus, or agent.controlPlane',
+      )
+    }
+    if (consensus !== null) {
+      add('consensus', 'settings', 'null without a control plane', 'remove it: nothing would use it')
+    }
+    return problems
+  }
+
+  if (agent.controlPlane !== null) {
+    add('agent.controlPlane', 'settings', 'null where the environment has a control plane', 'remove one of the two')
+  }
+  if (consensus === null) {
+    add('consensus', 'null', 'settings of the etcd behind the control plane', 'add consensus')
+  }
+  if (controlPlane.autoscaling !== null && controlPlane.autoscaling.maxReplicas < controlPlane.replicas) {
+    add(
+      'controlPlane.autoscaling.maxReplicas',
+      String(controlPlane.autoscaling.maxReplicas),
+      `at least controlPlane.replicas (${controlPlane.replicas}), which is the minimum`,
+      `use ${controlPlane.replicas} or more`,
+    )
+  }
+  const stalest = fewestMissedHeartbeats * controlPlane.heartbeatIntervalSeconds
+  if (controlPlane.staleAfterSeconds < stalest) {
+    add(
+      'controlPlane.staleAfterSeconds',
+      String(controlPlane.staleAfterSeconds),
+      `at least ${fewestMissedHeartbeats} × heartbeatIntervalSeconds (${controlPlane.heartbeatIntervalSeconds})`,
+      `use ${stalest} or more: one late heartbeat must not make an agent stale`,
+    )
+  }
+  if (controlPlane.terminationGracePeriodSeconds < controlPlane.drainBudgetSeconds + exitSeconds) {
+    add(
+      'controlPlane.terminationGracePeriodSeconds',
+      String(controlPlane.terminationGracePeriodSeconds),
+      `at least drainBudgetSeconds (${controlPlane.drainBudgetSeconds}) + ${exitSeconds} s`,
+      `use ${controlPlane.drainBudgetSeconds + exitSeconds} or more: connections would be cut in the middle of their move`,
+    )
+  }
+  if (purpose !== 'development' && controlPlane.tlsSecretName === null) {
+    add(
+      'controlPlane.tlsSecretName',
+      'null',
+      'a Secret outside of development',
+      'name the Secret that holds the certificate: tokens would travel in the clear',
+    )
+  }
+  const scheme = controlPlane.tlsSecretName === null ? 'http' : 'https'
+  if (purpose === 'development' && !controlPlane.publicUrl.startsWith(`${scheme}:`)) {
+    add(
+      'controlPlane.publicUrl',
+      controlPlane.publicUrl,
+      `a URL with ${scheme}, as tlsSecretName says`,
+      'change one of the two',
+    )
+  }
+  return problems
+}

@@ -1,0 +1,98 @@
+import type { Port, Program } from '@regent/contract/program.ts'
+
+/** A program of the environment, as a policy can select it. */
+export interface Endpoint {
+  readonly program: Program
+  /** The one label that selects its pods. */
+  readonly podLabel: { readonly key: string; readonly value: string }
+  /** Part of the environment that the program is configured in. */
+  readonly settingsPath: string
+}
+
+/** Address ranges outside of the cluster, with the ports that are called there. */
+export interface Destination {
+  readonly cidrs: readonly string[]
+  readonly ports: readonly number[]
+}
+
+/** Callers from outside of the environment, of ports of one of its programs. */
+export interface Caller {
+  readonly to: string
+  readonly ports: readonly string[]
+  readonly namespaces: readonly string[]
+  readonly cidrs: readonly string[]
+}
+
+/** One side of what a pod may do: with whom, on which ports. */
+export type Peer =
+  | { readonly kind: 'program'; readonly endpoint: Endpoint; readonly ports: readonly Port[] }
+  | { readonly kind: 'namespace'; readonly namespace: string; readonly ports: readonly Port[] }
+  | { readonly kind: 'cidr'; readonly cidr: string; readonly ports: readonly number[] }
+  | { readonly kind: 'dns' }
+
+/** Everything that one program may be called by and may call. */
+export interface Flows {
+  readonly endpoint: Endpoint
+  readonly ingress: readonly Peer[]
+  readonly egress: readonly Peer[]
+}
+
+export interface FlowsProps {
+  readonly endpoints: readonly Endpoint[]
+  readonly apiServer: Destination
+  /** Where programs are that are called and not part of the environment, by their name. */
+  readonly elsewhere: Readonly<Record<string, Destination>>
+  readonly callers: readonly Caller[]
+}
+
+/**
+ * The flows of an environment, from the calls that each program declares. Both sides of a flow come from the one
+ * declaration of its caller, so that they cannot disagree.
+ *
+ * @throws when a program calls one that is neither in the environment nor elsewhere
+ */
+export function flowsOf(props: FlowsProps): readonly Flows[] {
+  const { endpoints } = props
+  return endpoints.map((endpoint) => ({
+    endpoint,
+    egress: endpoint.program.calls.flatMap((call): readonly Peer[] => {
+      if (call.to === 'dns') return [{ kind: 'dns' }]
+      if (call.to === 'apiServer') return addresses(props.apiServer)
+      const callee = endpoints.find(({ program }) => program.name === call.program)
+      if (callee !== undefined)
+        return [{ kind: 'program', endpoint: callee, ports: [portOf(callee.program, call.port)] }]
+      const destination = props.elsewhere[call.program]
+      if (destination !== undefined) return addresses(destination)
+      throw new Error(`${endpoint.program.name} calls '${call.program}', which is nowhere; add it, or say where it is`)
+    }),
+    ingress: [
+      ...endpoints.flatMap((caller) =>
+        caller.program.calls.flatMap((call): readonly Peer[] =>
+          call.to === 'program' && call.program === endpoint.program.name
+            ? [{ kind: 'program', endpoint: caller, ports: [portOf(endpoint.program, call.port)] }]
+            : [],
+        ),
+      ),
+      ...props.callers
+        .filter(({ to }) => to === endpoint.program.name)
+        .flatMap(({ namespaces, cidrs, ports }): readonly Peer[] => {
+          const opened = ports.map((port) => portOf(endpoint.program, port))
+          return [
+            ...namespaces.map((namespace): Peer => ({ kind: 'namespace', namespace, ports: opened })),
+            ...cidrs.map((cidr): Peer => ({ kind: 'cidr', cidr, ports: opened.map(({ number }) => number) })),
+          ]
+        }),
+    ],
+  }))
+}
+
+function addresses({ cidrs, ports }: Destination): readonly Peer[] {
+  return cidrs.map((cidr) => ({ kind: 'cidr', cidr, ports }))
+}
+
+function portOf(program: Program, name: string): Port {
+  const port = program.ports[name]
+  if (port === undefined)
+    throw new Error(`${program.name} has no port '${name}'; it has ${Object.keys(program.ports).join(', ')}`)
+  return port
+}

@@ -1,0 +1,71 @@
+import { namespaceNames } from '@regent/contract/names.ts'
+import { k8s } from 'cdk8s-plus-28'
+import { Construct } from 'constructs'
+import { comesFrom } from '../output/provenance.ts'
+import { type Flows, flowsOf, type FlowsProps, type Peer } from './flows.ts'
+
+const dnsPort = 53
+
+/**
+ * Default deny in both directions in every namespace, and one policy per program with exactly the flows that the
+ * programs declare. Probes of the kubelet come from the pod's own node and are let through by every implementation.
+ */
+export class NetworkPolicies extends Construct {
+  constructor(scope: Construct, id: string, props: FlowsProps) {
+    super(scope, id)
+    for (const namespace of Object.values(namespaceNames)) {
+      new k8s.KubeNetworkPolicy(this, `default-deny-${namespace}`, {
+        metadata: { name: 'default-deny', namespace },
+        spec: { podSelector: {}, policyTypes: ['Ingress', 'Egress'] },
+      })
+    }
+    for (const flows of flowsOf(props)) this.addPolicy(flows)
+  }
+
+  private addPolicy({ endpoint, ingress, egress }: Flows): void {
+    const { key, value } = endpoint.podLabel
+    const policy = new Construct(this, endpoint.program.name)
+    comesFrom(policy, endpoint.settingsPath)
+    new k8s.KubeNetworkPolicy(policy, 'policy', {
+      metadata: { name: value, namespace: namespaceNames.system },
+      spec: {
+        podSelector: { matchLabels: { [key]: value } },
+        policyTypes: ['Ingress', 'Egress'],
+        ingress: ingress.map((peer) => ({ from: [selection(peer)], ports: portsOf(peer) })),
+        egress: egress.map((peer) => ({ to: [selection(peer)], ports: portsOf(peer) })),
+      },
+    })
+  }
+}
+
+function selection(peer: Peer): k8s.NetworkPolicyPeer {
+  switch (peer.kind) {
+    // Both selectors in one entry: the pods of that label in that namespace, not either of the two.
+    case 'program':
+      return {
+        namespaceSelector: namespaceSelector(namespaceNames.system),
+        podSelector: { matchLabels: { [peer.endpoint.podLabel.key]: peer.endpoint.podLabel.value } },
+      }
+    case 'namespace':
+      return { namespaceSelector: namespaceSelector(peer.namespace) }
+    case 'cidr':
+      return { ipBlock: { cidr: peer.cidr } }
+    case 'dns':
+      return {
+        namespaceSelector: namespaceSelector('kube-system'),
+        podSelector: { matchLabels: { 'k8s-app': 'kube-dns' } },
+      }
+  }
+}
+
+function portsOf(peer: Peer): k8s.NetworkPolicyPort[] {
+  // Answers that do not fit into a datagram come over TCP.
+  if (peer.kind === 'dns')
+    return ['UDP', 'TCP'].map((protocol) => ({ protocol, port: k8s.IntOrString.fromNumber(dnsPort) }))
+  const numbers = peer.kind === 'cidr' ? peer.ports : peer.ports.map(({ number }) => number)
+  return numbers.map((number) => ({ protocol: 'TCP', port: k8s.IntOrString.fromNumber(number) }))
+}
+
+function namespaceSelector(name: string): k8s.LabelSelector {
+  return { matchLabels: { 'kubernetes.io/metadata.name': name } }
+}

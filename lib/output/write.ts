@@ -1,0 +1,161 @@
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  rmdirSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join, relative, resolve, sep } from 'node:path'
+import type { Problem } from '@regent/contract/problem.ts'
+import { ownershipLine } from './serialize.ts'
+
+/** What writing changed, by path below the output folder. */
+export interface Written {
+  readonly created: readonly string[]
+  readonly changed: readonly string[]
+  readonly removed: readonly string[]
+  /** Files in the way of nothing that synthesizing did not write: they stay. */
+  readonly foreign: readonly string[]
+}
+
+/** Thrown before anything was changed. */
+export class OutputError extends Error {
+  readonly problem: Problem
+
+  constructor(problem: Problem) {
+    super(problem.expected)
+    this.problem = problem
+  }
+}
+
+/** What writing these files would change. Reads the folder, changes nothing. */
+export function compareOutput(
+  folder: string,
+  files: ReadonlyMap<string, string>,
+  environments: readonly string[],
+): Written {
+  const present = environments.flatMap((environment) => filesBelow(folder, environment))
+  const ours = present.filter((path) => isOurs(join(folder, path)))
+  return {
+    created: [...files.keys()].filter((path) => !present.includes(path)),
+    changed: [...files]
+      .filter(([path, text]) => present.includes(path) && read(folder, path) !== text)
+      .map(([path]) => path),
+    removed: ours.filter((path) => !files.has(path)),
+    foreign: present.filter((path) => !files.has(path) && !ours.includes(path)),
+  }
+}
+
+/**
+ * Makes the environments' folders hold exactly these files. Everything is written beside them first and then moved
+ * into place, so that a full disk or a missing permission changes nothing. Files that are not ours stay.
+ *
+ * @param environments whose folders are brought up to date; the others are left alone
+ * @throws OutputError when the folder cannot be written, or a foreign file has the name of one of ours
+ */
+export function writeOutput(
+  folder: string,
+  files: ReadonlyMap<string, string>,
+  environments: readonly string[],
+): Written {
+  refuseUnwritable(folder)
+  const difference = compareOutput(folder, files, environments)
+  const blocked = difference.changed.find((path) => !isOurs(join(folder, path)))
+  if (blocked !== undefined) {
+    throw outputError(
+      join(folder, blocked),
+      'a file that synthesizing did not write',
+      'no such file',
+      'move it elsewhere',
+    )
+  }
+  const staging = join(folder, '.staging')
+  try {
+    rmSync(staging, { recursive: true, force: true })
+    const moved = [...difference.created, ...difference.changed]
+    for (const path of moved) {
+      const staged = join(staging, path)
+      mkdirSync(dirname(staged), { recursive: true })
+      writeFileSync(staged, files.get(path) ?? '')
+    }
+    for (const path of moved) {
+      mkdirSync(dirname(join(folder, path)), { recursive: true })
+      renameSync(join(staging, path), join(folder, path))
+    }
+    for (const path of difference.removed) {
+      rmSync(join(folder, path))
+      removeEmptyParents(folder, path)
+    }
+  } catch (error) {
+    throw outputError(
+      folder,
+      String(error),
+      'a folder that can be written',
+      'free some space or correct its permissions',
+    )
+  } finally {
+    rmSync(staging, { recursive: true, force: true })
+  }
+  return difference
+}
+
+/** Folders of environments that no longer exist and still hold files of ours. */
+export function abandonedEnvironments(folder: string, known: readonly string[]): readonly string[] {
+  if (!existsSync(folder)) return []
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && !known.includes(entry.name))
+    .map(({ name }) => name)
+    .filter((name) => filesBelow(folder, name).some((path) => isOurs(join(folder, path))))
+}
+
+function refuseUnwritable(folder: string): void {
+  let existing = resolve(folder)
+  while (!existsSync(existing)) existing = dirname(existing)
+  if (!statSync(existing).isDirectory()) {
+    throw outputError(folder, `a file at ${existing}`, 'a folder', 'choose another output folder')
+  }
+  try {
+    accessSync(existing, constants.W_OK | constants.X_OK)
+  } catch {
+    throw outputError(
+      folder,
+      'no permission to write',
+      'a folder that can be written',
+      `change the permissions of ${existing}`,
+    )
+  }
+}
+
+function outputError(path: string, received: string, expected: string, fix: string): OutputError {
+  return new OutputError({ path, received, expected, fix, severity: 'error' })
+}
+
+function filesBelow(folder: string, below: string): readonly string[] {
+  const top = join(folder, below)
+  if (!existsSync(top)) return []
+  return readdirSync(top, { recursive: true, withFileTypes: true })
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join('/'))
+    .sort()
+}
+
+function isOurs(file: string): boolean {
+  return statSync(file).isFile() && readFileSync(file, 'utf8').startsWith(ownershipLine)
+}
+
+function read(folder: string, path: string): string {
+  return readFileSync(join(folder, path), 'utf8')
+}
+
+function removeEmptyParents(folder: string, path: string): void {
+  for (let parent = dirname(path); parent !== '.'; parent = dirname(parent)) {
+    if (readdirSync(join(folder, parent)).length > 0) return
+    rmdirSync(join(folder, parent))
+  }
+}

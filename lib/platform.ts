@@ -1,0 +1,103 @@
+import { agent } from '@regent/contract/agent.ts'
+import { controlPlane } from '@regent/contract/control-plane.ts'
+import { etcd } from '@regent/contract/etcd.ts'
+import { labels } from '@regent/contract/names.ts'
+import { App, Chart } from 'cdk8s'
+import { admissionPolicySince } from './admission-policy/validating-admission-policy.ts'
+import { Agent, type AgentsControlPlane } from './agent/agent.ts'
+import { agentIdentity } from './agent/identity.ts'
+import { isAtLeast } from './config/cluster-settings.ts'
+import type { Environment } from './config/environment.ts'
+import { Consensus } from './consensus/consensus.ts'
+import { consensusIdentity } from './consensus/identity.ts'
+import { ControlPlane, controlPlaneIdentity } from './control-plane/control-plane.ts'
+import { Foundation } from './foundation/foundation.ts'
+import { type ImageLock, Images } from './images/lock.ts'
+import type { Caller, Destination, Endpoint } from './network-policy/flows.ts'
+import { NetworkPolicies } from './network-policy/network-policies.ts'
+import type { WorkloadIdentity } from './workload/identity.ts'
+
+/** What an environment consists of, from top to bottom. Each chart is an application of the delivery. */
+export function compose(environment: Environment, imageLock: ImageLock): App {
+  const { cluster, region } = environment
+  const app = new App()
+  const core = new Chart(app, '0-core', {
+    disableResourceNameHashes: true,
+    labels: {
+      [labels.environment]: environment.name,
+      [labels.region]: region.name,
+      'app.kubernetes.io/managed-by': 'regent',
+    },
+  })
+  const images = new Images(imageLock, environment.registry)
+  const fenced = isAtLeast(cluster.kubernetesVersion, admissionPolicySince)
+  const endpoints: Endpoint[] = [endpointOf(agent, agentIdentity(environment.agent.id), 'agent')]
+
+  const foundation = new Foundation(core, 'foundation', {
+    settings: environment.foundation,
+    cluster,
+    repositoryUrl: environment.repositoryUrl,
+    regionWeight: region.weight,
+    programs: environment.controlPlane === null ? ['agent'] : ['consensus', 'controlPlane', 'agent'],
+    sessions: environment.agent.sessions,
+  })
+
+  let agentsControlPlane: AgentsControlPlane | undefined
+  if (environment.consensus !== null && environment.controlPlane !== null) {
+    const consensus = new Consensus(core, 'consensus', {
+      settings: environment.consensus,
+      images,
+      clusterToken: `regent-${environment.name}`,
+      zones: cluster.zones.length,
+      guarded: fenced,
+      ownsStorageClass: (name) => foundation.storageClassNames.has(name),
+    })
+    const ours = new ControlPlane(core, 'control-plane', {
+      settings: environment.controlPlane,
+      region: region.name,
+      images,
+      consensus,
+    })
+    endpoints.push(
+      endpointOf(controlPlane, controlPlaneIdentity, 'controlPlane'),
+      endpointOf(etcd, consensusIdentity, 'consensus'),
+    )
+    agentsControlPlane = { url: ours.agentsUrl, caSecretName: ours.caSecretName, apiKeySecretName: undefined }
+  } else if (environment.agent.controlPlane !== null) {
+    const { url, caSecretName, apiKeySecretName } = environment.agent.controlPlane
+    agentsControlPlane = { url, caSecretName: caSecretName ?? undefined, apiKeySecretName }
+  }
+  if (agentsControlPlane === undefined) {
+    throw new Error(`${environment.name}: expected a control plane, here or elsewhere; controlPlaneProblems names it`)
+  }
+
+  new Agent(core, 'agent', {
+    settings: environment.agent,
+    region: region.name,
+    images,
+    controlPlane: agentsControlPlane,
+    fenced,
+  })
+  new NetworkPolicies(core, 'network-policies', {
+    endpoints,
+    apiServer: cluster.apiServer,
+    elsewhere: elsewhere(environment),
+    callers: callers(environment),
+  })
+  return app
+}
+
+function endpointOf(program: Endpoint['program'], identity: WorkloadIdentity, settingsPath: string): Endpoint {
+  return { program, settingsPath, podLabel: { key: 'app.kubernetes.io/name', value: identity.name } }
+}
+
+function elsewhere({ agent: { controlPlane: away } }: Environment): Readonly<Record<string, Destination>> {
+  if (away === null) return {}
+  const { port, protocol } = new URL(away.url)
+  const number = port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port)
+  return { [controlPlane.name]: { cidrs: away.cidrs, ports: [number] } }
+}
+
+function callers({ controlPlane: ours }: Environment): readonly Caller[] {
+  return ours === null ? [] : [{ to: controlPlane.name, ports: ['api', 'agents'], ...ours.clients }]
+}
