@@ -9,8 +9,8 @@ import { lastingContainersOf } from './pods.ts'
 import { type AutoscalerMetric, type AutoscalerSpec, type Workload, workloadsOf } from './workloads.ts'
 
 /** Every metric that a program of Regent exports. */
-const exported: readonly string[] = [agent, controlPlane].flatMap(({ metrics }) =>
-  Object.values(metrics).map(({ name }) => name),
+const exported: readonly string[] = [...Object.values(agent.metrics), ...Object.values(controlPlane.metrics)].map(
+  ({ name }) => name,
 )
 
 /**

@@ -48,19 +48,19 @@ export function storageClass(name: string | undefined, at: string): readonly Ref
 
 function environmentSources(pod: PodSpec): readonly Source[] {
   return containersOf(pod).flatMap((container) => [
-    ...(container.env ?? []).flatMap(({ name, valueFrom }): readonly Source[] => {
+    ...(container.env ?? []).flatMap(({ name, valueFrom }) => {
       const at = `variable '${name}' of container '${container.name}'`
       const { secretKeyRef: secret, configMapKeyRef: configMap } = valueFrom ?? {}
       return [
-        ...(secret === undefined ? [] : [{ ...secret, kind: 'Secret' as const, at, keys: [secret.key] }]),
-        ...(configMap === undefined ? [] : [{ ...configMap, kind: 'ConfigMap' as const, at, keys: [configMap.key] }]),
+        ...source('Secret', at, secret, secret?.name, secret && [secret.key]),
+        ...source('ConfigMap', at, configMap, configMap?.name, configMap && [configMap.key]),
       ]
     }),
-    ...(container.envFrom ?? []).flatMap(({ secretRef, configMapRef }): readonly Source[] => {
+    ...(container.envFrom ?? []).flatMap(({ secretRef, configMapRef }) => {
       const at = `'envFrom' of container '${container.name}'`
       return [
-        ...(secretRef === undefined ? [] : [{ ...secretRef, kind: 'Secret' as const, at }]),
-        ...(configMapRef === undefined ? [] : [{ ...configMapRef, kind: 'ConfigMap' as const, at }]),
+        ...source('Secret', at, secretRef, secretRef?.name),
+        ...source('ConfigMap', at, configMapRef, configMapRef?.name),
       ]
     }),
   ])
@@ -69,21 +69,23 @@ function environmentSources(pod: PodSpec): readonly Source[] {
 function volumeSources(pod: PodSpec): readonly Source[] {
   return (pod.volumes ?? []).flatMap(({ name, secret, configMap, projected }) => {
     const at = `volume '${name}'`
-    const own = secret === undefined ? undefined : { ...secret, name: secret.secretName }
-    return [{ secret: own, configMap }, ...(projected?.sources ?? [])].flatMap((source): readonly Source[] => [
-      ...(source.secret === undefined
-        ? []
-        : [{ ...source.secret, kind: 'Secret' as const, at, keys: source.secret.items?.map(({ key }) => key) }]),
-      ...(source.configMap === undefined
-        ? []
-        : [
-            {
-              ...source.configMap,
-              kind: 'ConfigMap' as const,
-              at,
-              keys: source.configMap.items?.map(({ key }) => key),
-            },
-          ]),
-    ])
+    const keysOf = (items: readonly { readonly key: string }[] | undefined) => items?.map(({ key }) => key)
+    return [
+      ...source('Secret', at, secret, secret?.secretName, keysOf(secret?.items)),
+      ...[{ configMap, secret: undefined }, ...(projected?.sources ?? [])].flatMap((one) => [
+        ...source('Secret', at, one.secret, one.secret?.name, keysOf(one.secret?.items)),
+        ...source('ConfigMap', at, one.configMap, one.configMap?.name, keysOf(one.configMap?.items)),
+      ]),
+    ]
   })
+}
+
+function source(
+  kind: Source['kind'],
+  at: string,
+  from: { readonly optional?: boolean } | undefined,
+  name: string | undefined,
+  keys?: readonly string[],
+): readonly Source[] {
+  return from === undefined ? [] : [{ kind, at, name, optional: from.optional, keys }]
 }

@@ -29,9 +29,14 @@ function workloadReferences({ namespace, spec }: Workload): readonly Reference[]
   ]
 }
 
-interface BindingSpec {
-  readonly roleRef: { readonly kind: string; readonly name: string }
-  readonly subjects?: readonly { readonly kind: string; readonly name: string; readonly namespace?: string }[]
+interface RoleReference {
+  readonly kind: string
+  readonly name: string
+}
+interface Subject {
+  readonly kind: string
+  readonly name: string
+  readonly namespace?: string
 }
 
 /** What an object other than a workload refers to. */
@@ -46,8 +51,8 @@ function objectReferences(manifest: Manifest): readonly Reference[] {
     }
     case 'RoleBinding':
     case 'ClusterRoleBinding': {
-      // A binding has no spec: its fields are at the top.
-      const { roleRef, subjects = [] } = manifest as unknown as BindingSpec
+      const roleRef = manifest['roleRef'] as RoleReference
+      const subjects = (manifest['subjects'] ?? []) as readonly Subject[]
       return [
         {
           kind: roleRef.kind,
@@ -118,7 +123,7 @@ function missingKeys(index: ManifestIndex, { kind, namespace, name, keys = [] }:
   const present =
     emitted === undefined
       ? external?.keys
-      : ['data', 'binaryData', 'stringData'].flatMap((field) => Object.keys((emitted[field] ?? {}) as object))
+      : ['data', 'binaryData', 'stringData'].flatMap((field) => Object.keys(emitted[field] ?? {}))
   return present === undefined ? [] : keys.filter((key) => !present.includes(key))
 }
 
