@@ -1,0 +1,94 @@
+import { describe, expect, test } from '@jest/globals'
+import { dev } from '../../environments/dev.ts'
+import { local } from '../../environments/local.ts'
+import { productionUsEast1 } from '../../environments/production-us-east-1.ts'
+import { staging } from '../../environments/staging.ts'
+import { composed, object } from '../support/composed.ts'
+
+const system = 'regent-system'
+const name = 'regent-control-plane'
+
+describe('replicas of the control plane', () => {
+  test('are written where nobody else owns their number', () => {
+    expect(object(composed(local), 'Deployment', system, name)['spec']).toMatchObject({ replicas: 2 })
+    expect(composed(local).ofKind('HorizontalPodAutoscaler')).toEqual([])
+  })
+
+  test('are left to the autoscaler where there is one', () => {
+    const index = composed(productionUsEast1)
+    expect(object(index, 'Deployment', system, name)['spec']).not.toHaveProperty('replicas')
+    expect(object(index, 'HorizontalPodAutoscaler', system, name)).toMatchObject({
+      apiVersion: 'autoscaling/v2',
+      spec: {
+        scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name },
+        minReplicas: 20,
+        maxReplicas: 100,
+        metrics: [
+          { type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 70 } } },
+          { type: 'Resource', resource: { name: 'memory', target: { type: 'Utilization', averageUtilization: 80 } } },
+        ],
+        behavior: {
+          scaleUp: { stabilizationWindowSeconds: 60, policies: [{ type: 'Percent', value: 50, periodSeconds: 60 }] },
+          scaleDown: {
+            stabilizationWindowSeconds: 300,
+            policies: [{ type: 'Percent', value: 10, periodSeconds: 300 }],
+          },
+        },
+      },
+    })
+    expect(index.externals).toContainEqual(expect.objectContaining({ name: 'v1beta1.metrics.k8s.io' }))
+  })
+
+  test('roll without ever being fewer', () => {
+    expect(object(composed(local), 'Deployment', system, name)['spec']).toMatchObject({
+      strategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
+    })
+  })
+
+  test.each([
+    [2, { maxUnavailable: 1 }],
+    [4, { maxUnavailable: 1 }],
+    [5, { minAvailable: '80%' }],
+    [20, { minAvailable: '80%' }],
+  ])('%i of them leave a drain one to evict', (replicas, budget) => {
+    const { spec } = object(composed(local, { controlPlane: { replicas } }), 'PodDisruptionBudget', system, name)
+    expect(spec).toMatchObject({ ...budget, unhealthyPodEvictionPolicy: 'AlwaysAllow' })
+    expect(Object.keys(spec as object).filter((key) => /Available$|Unavailable$/.test(key))).toHaveLength(1)
+  })
+
+  test('have no budget when there is one', () => {
+    expect(composed(dev).find('PodDisruptionBudget', system, name)).toBeUndefined()
+  })
+})
+
+describe('what the control plane talks to', () => {
+  test('is etcd by its Service, plain in development', () => {
+    const text = JSON.stringify(object(composed(local), 'Deployment', system, name))
+    expect(text).toContain('"http://regent-consensus.regent-system.svc:2379"')
+    expect(text).not.toContain('ETCD_CA_FILE')
+  })
+
+  test('is etcd by TLS with a certificate of its own elsewhere', () => {
+    const text = JSON.stringify(object(composed(staging), 'Deployment', system, name))
+    expect(text).toContain('"https://regent-consensus.regent-system.svc:2379"')
+    expect(text).toContain('{"name":"ETCD_KEY_FILE","value":"/etc/regent/etcd-tls/tls.key"}')
+    expect(text).toContain('"secretName":"regent-consensus-client-tls"')
+    expect(text).not.toContain('regent-consensus-peer-tls')
+  })
+})
+
+test('the Service offers every port that the program opens, by name', () => {
+  expect(object(composed(local), 'Service', system, name)['spec']).toMatchObject({
+    ports: [
+      { name: 'api', port: 8000, targetPort: 'api', appProtocol: 'http' },
+      { name: 'agents', port: 8001, targetPort: 'agents', appProtocol: 'kubernetes.io/ws' },
+      { name: 'health', port: 8080, targetPort: 'health', appProtocol: 'http' },
+    ],
+  })
+})
+
+test('the control plane holds no permission of its own', () => {
+  const index = composed(staging)
+  expect(index.find('ServiceAccount', system, name)).toBeDefined()
+  expect(index.ofKind('RoleBinding').filter((binding) => JSON.stringify(binding).includes(name))).toEqual([])
+})
