@@ -1,5 +1,5 @@
 import { type Problem, printed } from '@regent/contract/problem.ts'
-import { closest } from 'fastest-levenshtein'
+import { closest, distance } from 'fastest-levenshtein'
 import type { z } from 'zod'
 import { type Environment, environmentSchema } from './environment.ts'
 import { environmentJsonSchema, fieldAt, type FieldSchema } from './field-index.ts'
@@ -58,10 +58,18 @@ function problemsOf(issue: Issue, layer: Layer, name: string): readonly Problem[
     path: [name, ...path, key].join('.'),
     received: 'an unknown key',
     expected: `one of ${known.join(', ')}`,
-    fix: known.length > 0 ? `remove it, or did you mean '${closest(key, known)}'?` : 'remove it',
+    fix: suggestion(key, known),
     severity: 'error',
     source: originOf(layer, [...path, key].join('.')),
   }))
+}
+
+function suggestion(key: string, known: readonly string[]): string {
+  if (known.length === 0) return 'remove it'
+  const begun = known.find((name) => name.toLowerCase().startsWith(key.toLowerCase()))
+  const nearest = begun ?? closest(key, known)
+  const alike = begun !== undefined || distance(key, nearest) <= nearest.length / 2
+  return alike ? `remove it, or did you mean '${nearest}'?` : 'remove it'
 }
 
 function expected(issue: Issue, field: FieldSchema | undefined): string {
