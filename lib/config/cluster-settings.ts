@@ -27,7 +27,7 @@ export const clusterSettings = z.strictObject({
       description: "address ranges of the API server's endpoints, after translation: no policy can select it",
     }),
     ports: z
-      .array(count('port', { min: 1, max: 65535 }))
+      .array(count('number of a port', { min: 1, max: 65535 }))
       .min(1)
       .max(4)
       .meta({ description: "ports of the API server's endpoints, after translation" }),
