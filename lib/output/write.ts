@@ -66,12 +66,15 @@ export function writeOutput(
 ): Written {
   refuseUnwritable(folder)
   const difference = compareOutput(folder, files, environments)
-  const blocked = difference.changed.find((path) => !isOurs(join(folder, path)))
+  const blocked = [
+    ...difference.created.filter((path) => existsSync(join(folder, path))),
+    ...difference.changed.filter((path) => !isOurs(join(folder, path))),
+  ][0]
   if (blocked !== undefined) {
     throw outputError(
       join(folder, blocked),
-      'a file that synthesizing did not write',
-      'no such file',
+      'something that synthesizing did not write',
+      'nothing of that name',
       'move it elsewhere',
     )
   }
@@ -84,8 +87,8 @@ export function writeOutput(
       mkdirSync(dirname(staged), { recursive: true })
       writeFileSync(staged, files.get(path) ?? '')
     }
+    for (const path of moved) mkdirSync(dirname(join(folder, path)), { recursive: true })
     for (const path of moved) {
-      mkdirSync(dirname(join(folder, path)), { recursive: true })
       renameSync(join(staging, path), join(folder, path))
     }
     for (const path of difference.removed) {

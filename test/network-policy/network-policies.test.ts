@@ -77,7 +77,7 @@ test('clients of the control plane come from the namespaces and ranges that the 
 
 test('fails if a program calls one that is nowhere', () => {
   const probe = {
-    port: 'health',
+    port: 'health' as const,
     path: '/',
     initialDelaySeconds: 0,
     periodSeconds: 1,

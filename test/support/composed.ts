@@ -1,24 +1,15 @@
-import { extend, type EnvironmentPart, type Layer } from '../../lib/config/layer.ts'
+import type { EnvironmentPart, Layer } from '../../lib/config/layer.ts'
 import type { Environment } from '../../lib/config/environment.ts'
 import { parseEnvironment } from '../../lib/config/parse.ts'
-import type { ImageLock } from '../../lib/images/lock.ts'
 import type { Manifest } from '../../lib/output/manifest.ts'
 import { indexOf, type ManifestIndex } from '../../lib/output/manifest-index.ts'
 import { compose } from '../../lib/platform.ts'
+import { testImages } from './images.ts'
+import { changedLayer } from './layers.ts'
 
-/** Images that no registry knows: what is composed here is never pulled. */
-export const testImages: ImageLock = {
-  agent: { version: '1.2.3' },
-  'control-plane': { version: '1.2.3' },
-  etcd: { repository: 'registry.test/etcd', version: 'v3.6.16', digest: `sha256:${'a'.repeat(64)}` },
-}
-
-/**
- * An environment with some of its values changed, parsed. Fails the test where it does not parse. The change does not
- * count as a layer, so that an environment of any depth can be changed.
- */
+/** An environment with some of its values changed, parsed. Fails the test where it does not parse. */
 export function changed(layer: Layer, part: EnvironmentPart): Environment {
-  const { environment, problems } = parseEnvironment(extend({ ...layer, depth: 1 }, import.meta, part))
+  const { environment, problems } = parseEnvironment(changedLayer(layer, part))
   if (environment === undefined)
     throw new Error(problems.map(({ path, expected }) => `${path}: ${expected}`).join('\n'))
   return environment

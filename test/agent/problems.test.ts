@@ -1,0 +1,46 @@
+import { describe, expect, test } from '@jest/globals'
+import { dev } from '../../environments/dev.ts'
+import { local } from '../../environments/local.ts'
+import { staging } from '../../environments/staging.ts'
+import { problemsOf } from '../support/layers.ts'
+
+describe('fails if', () => {
+  test('several replicas run without election', () => {
+    expect(problemsOf(dev, { agent: { replicas: 2 } })).toContainEqual(
+      expect.objectContaining({
+        path: 'dev.agent.replicas',
+        received: '2',
+        severity: 'error',
+        fix: expect.stringContaining('evict each other') as unknown,
+      }),
+    )
+  })
+
+  test('a leader could still work when another one starts', () => {
+    expect(problemsOf(local, { agent: { leaderElection: { abortBudgetSeconds: 1.5 } } })).toContainEqual(
+      expect.objectContaining({ path: 'local.agent.leaderElection.leaseDurationSeconds', severity: 'error' }),
+    )
+  })
+
+  test('one slow request would end a leadership', () => {
+    expect(problemsOf(local, { agent: { leaderElection: { retryPeriodSeconds: 3.2 } } })).toContainEqual(
+      expect.objectContaining({ path: 'local.agent.leaderElection.renewDeadlineSeconds', severity: 'error' }),
+    )
+  })
+
+  test('a pod would be killed in the middle of its graceful stop', () => {
+    expect(problemsOf(local, { agent: { terminationGracePeriodSeconds: 35 } })).toContainEqual(
+      expect.objectContaining({ path: 'local.agent.terminationGracePeriodSeconds', received: '35' }),
+    )
+    // Without election nothing has to be aborted after a lost Lease.
+    expect(problemsOf(dev, { agent: { terminationGracePeriodSeconds: 35 } })).toEqual([])
+    expect(problemsOf(dev, { agent: { terminationGracePeriodSeconds: 34 } })).toHaveLength(1)
+  })
+})
+
+test('a cluster that cannot enforce the fence is warned about', () => {
+  const problems = problemsOf(staging, { cluster: { kubernetesVersion: '1.29' } })
+  expect(problems).toContainEqual(
+    expect.objectContaining({ path: 'staging.cluster.kubernetesVersion', received: '1.29', severity: 'warning' }),
+  )
+})
