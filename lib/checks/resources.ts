@@ -59,7 +59,8 @@ function exceeding(
 ): readonly Problem[] {
   return Object.entries(stated?.requests ?? {}).flatMap(([resource, request]) => {
     const limit = stated?.limits?.[resource]
-    if (limit === undefined || (parseQuantity(request) ?? 0n) <= (parseQuantity(limit) ?? 0n)) return []
+    const [least, most] = [parseQuantity(request), parseQuantity(limit ?? '')]
+    if (limit === undefined || least === undefined || most === undefined || least <= most) return []
     return problemWith(index, manifest, {
       received: `'requests.${resource}' (${request}) and 'limits.${resource}' (${limit}) of container '${name}'`,
       expected: 'a request less than or equal to the limit',
