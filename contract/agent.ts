@@ -76,7 +76,7 @@ export const agent = program('agent', {
       min: 1,
       max: 10000,
       default: 100,
-      description: 'how many sessions run at once',
+      description: 'how many sessions exist at once, hibernated ones included',
     },
     maxCpu: { variable: 'MAX_CPU', type: 'quantity', description: 'how much CPU all sessions together may request' },
     maxMemory: {

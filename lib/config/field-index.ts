@@ -12,6 +12,7 @@ export interface FieldSchema {
   readonly pattern?: string
   readonly minimum?: number
   readonly maximum?: number
+  readonly minLength?: number
   readonly maxLength?: number
   readonly minItems?: number
   readonly maxItems?: number

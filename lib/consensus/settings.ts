@@ -14,16 +14,18 @@ export const consensusSettings = z.strictObject({
     { min: 50, max: 50000 },
     'ms',
   ).default(5000),
-  storage: z.strictObject({
-    size: bytes("size of each member's volume").default('100Gi'),
-    className: z
-      .string()
-      .min(1)
-      .max(253)
-      .nullable()
-      .default(null)
-      .meta({ description: "StorageClass of the volumes; `null`: the cluster's default" }),
-  }),
+  storage: z
+    .strictObject({
+      size: bytes("size of each member's volume").default('100Gi'),
+      className: z
+        .string()
+        .min(1)
+        .max(253)
+        .nullable()
+        .default(null)
+        .meta({ description: "StorageClass of the volumes; `null`: the cluster's default" }),
+    })
+    .prefault({}),
   quotaBackend: bytes('size of the store at which etcd stops taking writes; less than the volume').default('8Gi'),
   tls: z
     .strictObject({

@@ -12,7 +12,7 @@ function problem(part: unknown): Problem {
   return problems[0] as Problem
 }
 
-const consensus = { storage: {} }
+const consensus = {}
 const controlPlane = { replicas: 3, publicUrl: 'https://api.example.com' }
 
 describe('an environment that says the least', () => {
@@ -198,13 +198,13 @@ describe('fails if', () => {
 
   test('several values are wrong: every one is reported, each with its own file', () => {
     const below = layer(moduleAt('environments/low.ts'), written({ ...least, purpose: 'prod', registry: 'HTTP' }))
-    const above = { agent: { replicas: 99, replicsa: 1 }, cluster: { nodes: 'three' }, consensus: { members: 5 } }
+    const above = { agent: { replicas: 99, replicsa: 1 }, cluster: { nodes: 'three' }, controlPlane: { replicas: 3 } }
     const { problems } = parsed(above, below)
     expect(problems.map(({ path, source }) => [path, source]).toSorted()).toEqual([
       ['sample.agent.replicas', file],
       ['sample.agent.replicsa', file],
       ['sample.cluster.nodes', file],
-      ['sample.consensus.storage', file],
+      ['sample.controlPlane.publicUrl', file],
       ['sample.purpose', 'environments/low.ts'],
       ['sample.registry', 'environments/low.ts'],
     ])
