@@ -17,7 +17,8 @@ const PROGRAMS = {
   coredns: 'coredns',
   pause: 'images',
   image: 'images',
-  provisioner: 'provisioner',
+  probe: 'images',
+  provisioner: 'kubernetes',
 } as const satisfies Readonly<Record<string, ModuleName>>
 
 export type ProgramName = keyof typeof PROGRAMS

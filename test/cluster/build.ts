@@ -36,14 +36,14 @@ const RECIPES = {
   coredns: { packages: ['.'] },
   cyclonus: { packages: ['./cmd/policies'] },
   etcd: { packages: ['tool'], renames: { server: 'etcd' } },
-  images: { packages: ['./cmd/pause', './cmd/image'] },
+  images: { packages: ['./cmd/pause', './cmd/image', './cmd/probe'] },
   crane: { packages: ['tool'] },
   'kube-score': { packages: ['tool'] },
   kubeconform: { packages: ['tool'] },
-  kubernetes: { packages: ['tool'], version: kubernetes },
+  // The provisioner shares nearly everything with Kubernetes: alone it would take another minute.
+  kubernetes: { packages: ['tool', './cmd/provisioner'], version: kubernetes },
   // The legacy cloud providers are not on the Go proxy, and nothing here needs one.
   'kubernetes-oldest': { packages: ['tool'], version: kubernetes, tags: ['providerless'] },
-  provisioner: { packages: ['.'] },
 } as const satisfies Readonly<Record<string, Recipe>>
 
 export type ModuleName = keyof typeof RECIPES

@@ -60,7 +60,7 @@ export async function startControlPlane(
   const url = `https://127.0.0.1:${place.ports.server}`
   for (const name of ['kube-controller-manager', 'kube-scheduler'] as const) {
     const kubeconfig = await writeKubeconfig(join(folder, `${name}.kubeconfig`), url, certificate, name)
-    const args = name === 'kube-scheduler' ? [] : controllerArguments(certificate)
+    const args = name === 'kube-scheduler' ? [] : controllerArguments(folder, certificate)
     start(name, await binary(name), [...args, ...CLIENT_ARGUMENTS, `--kubeconfig=${kubeconfig}`])
   }
   return {
@@ -135,9 +135,11 @@ function serverArguments(
   ]
 }
 
-function controllerArguments(certificate: CertificatePath): readonly string[] {
+function controllerArguments(folder: string, certificate: CertificatePath): readonly string[] {
   return [
     '--use-service-account-credentials=true',
+    // By default it makes a folder in /usr.
+    `--flex-volume-plugin-dir=${join(folder, 'volume-plugins')}`,
     `--root-ca-file=${certificate('ca.crt')}`,
     `--service-account-private-key-file=${certificate('service-account.key')}`,
     `--cluster-signing-cert-file=${certificate('ca.crt')}`,

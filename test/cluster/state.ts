@@ -10,8 +10,10 @@ export interface NodeState {
   readonly folder: string
   /** Process 1 of the node. Ending it ends the node with all that runs and is mounted in it. */
   readonly holder: Identity
-  /** The node's end of the cable and the other one, which is in the control plane's namespace. */
+  /** The control plane's end of the cable to the node. */
   readonly cable: string
+  /** What starts its kubelet, to start it again. */
+  readonly kubelet: readonly string[]
 }
 
 /** A running cluster, as the tests and `npm run cluster` find it. */
