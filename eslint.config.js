@@ -1,21 +1,64 @@
 import { defineConfig, globalIgnores } from 'eslint/config'
 import tseslint from 'typescript-eslint'
 
+/** Arrows of docs/architecture.md: main → platform → lib/<capability> → contract, and none the other way. */
+function noArrow(files, targets, message) {
+  return { files, rules: { 'no-restricted-imports': ['error', { patterns: [{ group: targets, message }] }] } }
+}
+
+const capabilities = ['agent', 'consensus', 'control-plane', 'foundation', 'network-policy']
+
 export default defineConfig(
-  globalIgnores(['dist/', '.synth/', '**/node_modules/', 'eslint.config.js']),
+  globalIgnores(['dist/', '.synth/', '**/node_modules/', 'eslint.config.js', 'jest.config.js']),
   tseslint.configs.strictTypeChecked,
   {
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
-      // A construct registers itself with its scope: `new Chart(app, …)` without a name is the field's idiom.
-      'no-new': 'off',
     },
   },
+  noArrow(
+    ['contract/*.ts'],
+    ['**/lib/**', '**/cli/**', '**/environments/**'],
+    'the contract stands on nothing of ours',
+  ),
   {
-    // The house of docs/architecture.md: arrows run main → platform → capability → contract and never back.
-    files: ['contract/**/*.ts'],
-    rules: { 'no-restricted-imports': ['error', { patterns: ['**/lib/**', '**/environments/**', '**/cli/**'] }] },
+    files: ['environments/**/*.ts'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            {
+              regex: '^(?!\\./|\\.\\./lib/config/layer\\.ts$)',
+              message: 'environments are data: they know layers, and nothing else',
+            },
+          ],
+        },
+      ],
+    },
   },
+  ...capabilities.map((capability) =>
+    noArrow(
+      [`lib/${capability}/**/*.ts`],
+      [
+        '**/environments/**',
+        '**/cli/**',
+        '**/platform.ts',
+        ...capabilities.filter((other) => other !== capability).map((other) => `**/../${other}/**`),
+      ],
+      'what a capability needs of another is passed to it by lib/platform.ts',
+    ),
+  ),
+  noArrow(
+    ['lib/workload/**/*.ts', 'lib/output/**/*.ts', 'lib/checks/**/*.ts', 'lib/admission-policy/**/*.ts'],
+    [
+      '**/environments/**',
+      '**/cli/**',
+      '**/platform.ts',
+      ...capabilities.map((capability) => `**/../${capability}/**`),
+    ],
+    'what all capabilities share knows none of them',
+  ),
 )

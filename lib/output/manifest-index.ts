@@ -65,11 +65,13 @@ export class ManifestIndex {
 /** Collects what an app emits, in the order of the construct tree. */
 export function indexOf(app: App, environmentName: string, cluster: DeepReadonly<ClusterSettings>): ManifestIndex {
   const constructs = app.node.findAll()
-  const entries = constructs.filter((construct) => ApiObject.isApiObject(construct)).map((object) => ({
-    manifest: object.toJson() as Manifest,
-    application: Chart.of(object).node.id,
-    settingsPath: settingsPathOf(object),
-  }))
+  const entries = constructs
+    .filter((construct) => ApiObject.isApiObject(construct))
+    .map((object) => ({
+      manifest: object.toJson() as Manifest,
+      application: Chart.of(object).node.id,
+      settingsPath: settingsPathOf(object),
+    }))
   const externals = constructs.filter((construct) => construct instanceof External).map(({ props }) => props)
   return new ManifestIndex(environmentName, cluster, entries, externals)
 }

@@ -82,12 +82,11 @@ export function writeOutput(
   try {
     rmSync(staging, { recursive: true, force: true })
     const moved = [...difference.created, ...difference.changed]
-    for (const path of moved) {
-      const staged = join(staging, path)
-      mkdirSync(dirname(staged), { recursive: true })
-      writeFileSync(staged, files.get(path) ?? '')
+    for (const below of new Set(moved.map((path) => dirname(path)))) {
+      mkdirSync(join(staging, below), { recursive: true })
+      mkdirSync(join(folder, below), { recursive: true })
     }
-    for (const path of moved) mkdirSync(dirname(join(folder, path)), { recursive: true })
+    for (const path of moved) writeFileSync(join(staging, path), files.get(path) ?? '')
     for (const path of moved) {
       renameSync(join(staging, path), join(folder, path))
     }
