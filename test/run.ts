@@ -43,8 +43,8 @@ const children = new Set<ChildProcess>()
 function jest(level: Level, args: readonly string[], env: NodeJS.ProcessEnv, output?: string[]): Promise<number> {
   const options = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning']
   const program = join(import.meta.dirname, '..', 'node_modules', 'jest', 'bin', 'jest.js')
-  // A test on nodes may take one away: such tests do not run beside each other.
-  const serial = level === 'nodes' ? ['--runInBand'] : []
+  // Tests of one cluster share its namespaces and its nodes: they do not run beside each other.
+  const serial = level === 'unit' ? [] : ['--runInBand']
   const child = spawn(
     process.execPath,
     [...options, program, '--config', configurationOf(level), ...serial, ...args, ...jestArguments],

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { rm, rmdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { identityOf, isRunning, signalProcess, type Identity } from './identity.ts'
-import { clusterFolders, Journal, MEMBER_VARIABLE } from './journal.ts'
+import { abandonedFolders, Journal, MEMBER_VARIABLE } from './journal.ts'
 import { waitFor } from './wait-for.ts'
 
 /**
@@ -21,10 +21,7 @@ export async function removeCluster(folder: string): Promise<void> {
 
 /** Removes the clusters whose starter was killed. Returns how many there were. */
 export async function removeAbandoned(): Promise<number> {
-  const abandoned = clusterFolders().filter((folder) => {
-    const journal = new Journal(folder)
-    return !journal.isOwned() && !existsSync(join(folder, 'kept'))
-  })
+  const abandoned = abandonedFolders()
   for (const folder of abandoned) await removeCluster(folder)
   return abandoned.length
 }

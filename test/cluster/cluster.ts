@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { rmSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { binary, type KubernetesRelease } from './binaries.ts'
@@ -7,7 +7,7 @@ import { controlPlaneCertificates, writeCertificates } from './certificates.ts'
 import { removeAbandoned, removeCluster } from './cleanup.ts'
 import { run } from './command-line.ts'
 import { API_SERVICE_ADDRESS, startControlPlane, type ControlPlane } from './control-plane.ts'
-import { clustersFolder, Journal } from './journal.ts'
+import { clustersFolder, Journal, KEPT, MEMBER_VARIABLE } from './journal.ts'
 import { writeKubeconfig } from './kubeconfig.ts'
 import { say, stage } from './progress.ts'
 import type { ClusterState } from './state.ts'
@@ -36,6 +36,8 @@ export async function startCluster(options: ClusterOptions, onCreated: OnCreated
   const left = await removeAbandoned()
   if (left > 0) say(`  removed ${left} cluster(s) that a killed run left`)
   const id = randomBytes(4).toString('hex')
+  // Whatever is started from here on inherits the mark, also the tests.
+  process.env[MEMBER_VARIABLE] = id
   const journal = Journal.create(join(clustersFolder(), id))
   const remove = (): Promise<void> => {
     journal.close()
@@ -110,11 +112,6 @@ async function freePorts(count: number): Promise<readonly number[]> {
 }
 
 /** Marks a cluster as a person's: it stays when the process that started it ends. */
-export function keep(cluster: StartedCluster): void {
-  writeFileSync(join(cluster.state.folder, 'kept'), '')
-}
-
-/** The opposite of `keep`. */
-export function release(folder: string): void {
-  rmSync(join(folder, 'kept'), { force: true })
+export function keep({ folder }: ClusterState): void {
+  writeFileSync(join(folder, KEPT), '')
 }

@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process'
 import { createServer, connect, type AddressInfo, type Server } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { closeSync, mkdirSync, openSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { identityOf } from './identity.ts'
-import { MEMBER_VARIABLE, type Journal } from './journal.ts'
+import type { Journal } from './journal.ts'
 import { logOf } from './processes.ts'
 import { entering, type Space } from './space.ts'
 
@@ -23,7 +23,6 @@ export async function forward(journal: Journal, space: Space, target: number): P
   const [enter = '', ...entry] = entering(space)
   const command = [...entry, process.execPath, fileURLToPath(import.meta.url), String(target)]
   const child = spawn(enter, command, {
-    env: { ...process.env, [MEMBER_VARIABLE]: basename(journal.folder) },
     stdio: ['ignore', log, log, 'ipc'],
     detached: true,
   })

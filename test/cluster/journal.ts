@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { identityOf, isRunning, type Identity } from './identity.ts'
@@ -9,7 +9,7 @@ export type Entry =
   | { readonly kind: 'process'; readonly name: string; readonly process: Identity }
   | { readonly kind: 'cgroup'; readonly path: string }
 
-/** Marks the processes of a cluster, so that one which started just before a crash is found without the journal. */
+/** Marks the processes of a cluster, so that one which no journal names yet, or ever, is found after a crash. */
 export const MEMBER_VARIABLE = 'REGENT_CLUSTER_MEMBER'
 
 /** The folder of all clusters of this user on this machine. */
@@ -60,8 +60,25 @@ export class Journal {
   }
 }
 
-/** The folders of all clusters that were started and not removed. */
-export function clusterFolders(): readonly string[] {
+/** The file in a cluster's folder that says: a person's, to stay without an owner. */
+export const KEPT = 'kept'
+
+function clusterFolders(): readonly string[] {
   const root = clustersFolder()
   return existsSync(root) ? readdirSync(root).map((name) => join(root, name)) : []
+}
+
+/** The clusters that `npm run cluster -- up` started. */
+export function keptFolders(): readonly string[] {
+  return clusterFolders().filter((folder) => existsSync(join(folder, KEPT)))
+}
+
+/** The clusters whose starter is gone without having removed them. */
+export function abandonedFolders(): readonly string[] {
+  return clusterFolders().filter((folder) => {
+    if (existsSync(join(folder, KEPT))) return false
+    // One that is just being created has no journal yet.
+    const isNew = !existsSync(join(folder, 'journal')) && Date.now() - statSync(folder).mtimeMs < 60_000
+    return !isNew && !new Journal(folder).isOwned()
+  })
 }

@@ -1,32 +1,21 @@
 import { spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { identityOf, isRunning, type Identity } from './identity.ts'
-import { MEMBER_VARIABLE, type Journal } from './journal.ts'
-
-export interface ProcessOptions {
-  readonly env?: NodeJS.ProcessEnv
-  readonly cwd?: string
-}
+import type { Journal } from './journal.ts'
 
 /**
  * Starts a program that outlives this process: `npm run cluster -- up` ends and leaves the cluster. Its output goes to
  * `logs/<name>.log` of the cluster's folder. It gets a session of its own, so that Ctrl-C reaches the one who cleans up
  * and not everybody at once.
  */
-export function startProcess(
-  journal: Journal,
-  name: string,
-  command: readonly string[],
-  options: ProcessOptions = {},
-): Identity {
+export function startProcess(journal: Journal, name: string, command: readonly string[]): Identity {
   const [file = '', ...args] = command
   mkdirSync(join(journal.folder, 'logs'), { recursive: true })
   const log = openSync(logOf(journal.folder, name), 'a')
   try {
     const child = spawn(file, args, {
-      cwd: options.cwd ?? journal.folder,
-      env: { ...process.env, ...options.env, [MEMBER_VARIABLE]: basename(journal.folder) },
+      cwd: journal.folder,
       stdio: ['ignore', log, log],
       detached: true,
     })
