@@ -1,0 +1,12 @@
+/** The user asked for something that does not exist: an environment, a path. Exit code 2. */
+export class UsageError extends Error {}
+
+/** The answer is no, and the lines say why: invalid configuration, a difference, something missing. Exit code 1. */
+export class Refusal extends Error {
+  readonly lines: readonly string[]
+
+  constructor(lines: readonly string[]) {
+    super(lines.join('\n'))
+    this.lines = lines
+  }
+}
