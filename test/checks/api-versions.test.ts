@@ -35,6 +35,7 @@ test.each([
 test.each([
   ['v1', 'Endpoints', 33, 'use discovery.k8s.io/v1 EndpointSlice'],
   ['storage.k8s.io/v1beta1', 'VolumeAttributesClass', 34, 'use storage.k8s.io/v1'],
+  ['resource.k8s.io/v1beta2', 'ResourceClaim', 36, 'use resource.k8s.io/v1'],
   ['v1', 'ComponentStatus', 19, 'do without it'],
 ])('fails if %s %s is deprecated', (apiVersion, kind, version, fix) => {
   expect(of(apiVersion, kind)).toEqual([expect.stringContaining(`which is deprecated since Kubernetes 1.${version}`)])

@@ -89,6 +89,10 @@ test('fails if two autoscalers scale one workload', () => {
   ])
 })
 
+test('leaves a target that does not exist to the rule on references', () => {
+  expect(found(autoscalers, edited(autoscaler, ['spec', 'scaleTargetRef', 'name'], 'x'))).toEqual([])
+})
+
 test('fails if etcd is scaled', () => {
   const target = { apiVersion: 'apps/v1', kind: 'StatefulSet', name: 'regent-consensus' }
   expect(found(autoscalers, edited(autoscaler, ['spec', 'scaleTargetRef'], target))).toEqual([

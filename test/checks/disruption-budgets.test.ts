@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { disruptionBudgets } from '../../lib/checks/disruption-budgets.ts'
-import { correctEnvironment, edited, found } from './fixtures.ts'
+import { correctEnvironment, edited, found, object } from './fixtures.ts'
 
 const selectorOf = (name: string) => ({
   matchLabels: { 'app.kubernetes.io/name': name, 'app.kubernetes.io/instance': 'test' },
@@ -54,10 +54,24 @@ describe('a drain ends', () => {
   })
 
   test.each([
-    ['both', { minAvailable: 1, maxUnavailable: 1 }, "'minAvailable' (1) and 'maxUnavailable' (1)"],
-    ['none', {}, "neither 'minAvailable' nor 'maxUnavailable'"],
-  ])('fails if %s of the two bounds are set', (_, spec, received) => {
+    ['of the bound that is set, and of the way out', { maxUnavailable: 0 }, 3, "'maxUnavailable' (0)", 'add replicas'],
+    ['of the way out for a single replica', { minAvailable: 1 }, 1, "'minAvailable' (1)", 'run two replicas'],
+  ])('speaks %s', (_, spec, replicas, received, fix) => {
+    expect(budget(spec, replicas)).toEqual([expect.stringContaining(`got ${received} for`)])
+    expect(budget(spec, replicas)).toEqual([expect.stringMatching(new RegExp(`; .*${fix}$`))])
+  })
+
+  test.each([
+    [
+      'both',
+      { minAvailable: 1, maxUnavailable: 1 },
+      "'minAvailable' (1) and 'maxUnavailable' (1)",
+      'remove one of them',
+    ],
+    ['none', {}, "neither 'minAvailable' nor 'maxUnavailable'", 'set one of them'],
+  ])('fails if %s of the two bounds are set', (_, spec, received, fix) => {
     expect(budget(spec)).toEqual([expect.stringContaining(received)])
+    expect(budget(spec)).toEqual([expect.stringContaining(`; ${fix}`)])
   })
 })
 
@@ -75,6 +89,11 @@ describe('a drain leaves something', () => {
       expect.stringContaining('test.Deployment.regent-agent: expected a budget for more than one replica'),
     ])
     expect(without('regent-consensus', 3, 'StatefulSet')).toHaveLength(1)
+  })
+
+  test('accepts Jobs without one: a pod that is evicted is made again', () => {
+    const job = object('batch/v1', 'Job', 'job', { spec: { parallelism: 2, template: { spec: {} } } }, 'regent-system')
+    expect(found(disruptionBudgets, [...correctEnvironment(), job])).toEqual([])
   })
 
   test('accepts a single replica without one', () => {
@@ -96,6 +115,9 @@ describe('etcd keeps its quorum', () => {
         `expected at most ${tolerated} to go: ${count} members of etcd need ${count - tolerated} for quorum`,
       ),
     ])
+    expect(members(spec, count)).toEqual([
+      expect.stringContaining(`; set 'minAvailable' to ${count - tolerated} or more`),
+    ])
   })
 
   test.each([3, 5, 7, 9, 11])('accepts that the smaller half of %i may go', (count) => {
@@ -105,6 +127,8 @@ describe('etcd keeps its quorum', () => {
 
   test('fails if a single member has a budget at all', () => {
     expect(members({ minAvailable: 1 }, 1)).toEqual([expect.stringContaining('no drain')])
-    expect(members({ maxUnavailable: 1 }, 1)).toEqual([expect.stringContaining('expected at most 0 to go')])
+    expect(members({ maxUnavailable: 1 }, 1)).toEqual([
+      expect.stringMatching(/expected at most 0 to go: .*; remove the budget, or run three members$/),
+    ])
   })
 })

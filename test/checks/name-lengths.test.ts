@@ -20,6 +20,7 @@ test.each([
       `expected at most ${longest} characters for a ${kind}, got 'metadata.name' of ${longest + 2} characters`,
     ),
   ])
+  expect(named(kind, 'a'.repeat(longest + 2))).toEqual([expect.stringContaining('; shorten it by 2')])
 })
 
 test.each([
@@ -49,7 +50,19 @@ test.each([
 })
 
 test('accepts an empty value and a key with a domain', () => {
-  expect(labelled({ 'app.kubernetes.io/name': '', app: 'a'.repeat(63) })).toEqual([])
+  const longest = `${'a'.repeat(253)}/${'a'.repeat(63)}`
+  expect(labelled({ 'app.kubernetes.io/name': '', app: 'a'.repeat(63), [longest]: 'x' })).toEqual([])
+})
+
+test('looks at metadata alone: what else is called labels has rules of its own', () => {
+  const panel = object('example.com/v1', 'Panel', 'panel', { spec: { labels: { 'Any key': 'any value' } } })
+  expect(found(nameLengths, [panel])).toEqual([])
+  expect(found(nameLengths, edited('Service/regent-control-plane', ['metadata', 'labels'], null))).toEqual([])
+})
+
+test('says where dots are allowed', () => {
+  expect(named('Service', 'A')).toEqual([expect.stringContaining('lower-case letters, digits and hyphens')])
+  expect(named('Deployment', 'A')).toEqual([expect.stringContaining('lower-case letters, digits, dots and hyphens')])
 })
 
 test.each(['a'.repeat(64), 'a/b/c', 'Example.com/a', '/a', 'a/', `${'a'.repeat(254)}/a`])(

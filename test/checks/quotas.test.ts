@@ -86,6 +86,22 @@ describe('counts as Kubernetes does:', () => {
     expect(init({})).toEqual([])
     expect(init({ cpu: '150m' })).toEqual([expect.stringContaining('regent-agent 4 × 150m')])
     expect(init({ memory: '0' }, 'Always')).toEqual([expect.stringContaining('regent-agent 4 × 200m')])
+    expect(init({ cpu: '200m', memory: '0' }, 'Always')).toEqual([expect.stringContaining('regent-agent 4 × 300m')])
+  })
+
+  test('an init container runs beside the sidecars before it', () => {
+    const resources = (cpu: string) => ({ requests: { ...amounts, memory: '0', cpu } })
+    const containers = [
+      { name: 'sidecar', image: 's:1', restartPolicy: 'Always', resources: resources('50m') },
+      { name: 'init', image: 'i:1', resources: resources('120m') },
+    ]
+    const path = ['spec', 'template', 'spec', 'initContainers']
+    expect(found(quotas, edited('Deployment/regent-agent', path, containers))).toEqual([
+      expect.stringContaining('regent-agent 4 × 170m'),
+    ])
+    expect(found(quotas, edited('Deployment/regent-agent', path, containers.toReversed()))).toEqual([
+      expect.stringContaining('regent-agent 4 × 150m'),
+    ])
   })
 
   test('other namespaces and quotas with scopes are left alone', () => {

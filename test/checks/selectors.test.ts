@@ -52,6 +52,7 @@ describe('Service and PodDisruptionBudget', () => {
     ['NotIn', ['regent-agent', 'regent-control-plane', 'regent-consensus'], false],
     ['In', ['nobody'], false],
     ['DoesNotExist', undefined, false],
+    ['Exists', undefined, false],
   ])('reads the expression %s %s', (operator, values, accepted) => {
     const selector = { matchExpressions: [{ key: 'app.kubernetes.io/name', operator, values }] }
     const lines = found(selectors, edited('PodDisruptionBudget/regent-agent', ['spec', 'selector'], selector))
@@ -60,6 +61,14 @@ describe('Service and PodDisruptionBudget', () => {
 })
 
 describe("a workload's own selector", () => {
+  test('accepts labels and expressions together, also on labels that a pod does not have', () => {
+    const selector = {
+      matchLabels: { 'app.kubernetes.io/name': 'regent-agent' },
+      matchExpressions: [{ key: 'tier', operator: 'NotIn', values: ['batch'] }],
+    }
+    expect(found(selectors, edited('Deployment/regent-agent', ['spec', 'selector'], selector))).toEqual([])
+  })
+
   test('fails if it is not contained in the labels of its pods', () => {
     const manifests = edited('Deployment/regent-agent', ['spec', 'selector', 'matchLabels'], unknown)
     expect(found(selectors, manifests)).toEqual([
