@@ -98,6 +98,11 @@ describe('parsing the settings of a program', () => {
     })
   })
 
+  test.each(Object.keys(complete))('fails without %s alone', (variable) => {
+    const parsed = parseSettings(sample, { ...complete, [variable]: undefined })
+    expect(parsed).toMatchObject({ problems: [{ path: variable, received: 'nothing' }] })
+  })
+
   test('fails if a variable is empty, even where it has a default', () => {
     const empty = Object.fromEntries(Object.values(sample.env).map(({ variable }) => [variable, '']))
     const parsed = parseSettings(sample, empty)

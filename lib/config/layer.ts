@@ -61,7 +61,6 @@ function merged(below: Values, above: Values, path: string, file: string, origin
     const here = path === '' ? key : `${path}.${key}`
     const under = below[key]
     if (isValues(value)) {
-      if (!isValues(under)) forget(origins, here)
       const both = merged(isValues(under) ? under : {}, value, here, file, origins)
       if (Object.keys(both).length === 0) origins.set(here, file)
       else origins.delete(here)
