@@ -38,5 +38,11 @@ export function foreignProblems(written: Written, folder: string): readonly Prob
 export function problemsOf(error: unknown): readonly Problem[] {
   if (error instanceof OutputError) return [error.problem]
   if (error instanceof ImageLockError) return error.problems
-  throw error
+  if (!isSystemError(error)) throw error
+  const { message: received, path = 'the system' } = error
+  return [{ path, received, expected: 'a file that can be used', fix: 'correct its permissions', severity: 'error' }]
+}
+
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error && 'code' in error
 }

@@ -34,21 +34,25 @@ export class OutputError extends Error {
   }
 }
 
+/** Where files are written before they are moved into place. */
+const stagingName = '.staging'
+
 /** What writing these files would change. Reads the folder, changes nothing. */
 export function compareOutput(
   folder: string,
   files: ReadonlyMap<string, string>,
   environments: readonly string[],
 ): Written {
-  const present = environments.flatMap((environment) => filesBelow(folder, environment))
-  const ours = present.filter((path) => isOurs(join(folder, path)))
+  const present = new Set(environments.flatMap((environment) => filesBelow(folder, environment)))
+  const others = [...present].filter((path) => !files.has(path))
+  const ours = new Set(others.filter((path) => isOurs(join(folder, path))))
   return {
-    created: [...files.keys()].filter((path) => !present.includes(path)),
+    created: [...files.keys()].filter((path) => !present.has(path)),
     changed: [...files]
-      .filter(([path, text]) => present.includes(path) && read(folder, path) !== text)
+      .filter(([path, text]) => present.has(path) && read(join(folder, path)) !== text)
       .map(([path]) => path),
-    removed: ours.filter((path) => !files.has(path)),
-    foreign: present.filter((path) => !files.has(path) && !ours.includes(path)),
+    removed: [...ours],
+    foreign: others.filter((path) => !ours.has(path)),
   }
 }
 
@@ -78,7 +82,7 @@ export function writeOutput(
       'move it elsewhere',
     )
   }
-  const staging = join(folder, '.staging')
+  const staging = join(folder, stagingName)
   try {
     rmSync(staging, { recursive: true, force: true })
     const moved = [...difference.created, ...difference.changed]
@@ -109,9 +113,9 @@ export function writeOutput(
 
 /** Folders of environments that no longer exist and still hold files of ours. */
 export function abandonedEnvironments(folder: string, known: readonly string[]): readonly string[] {
-  if (!existsSync(folder)) return []
+  if (!isFolder(folder)) return []
   return readdirSync(folder, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && !known.includes(entry.name))
+    .filter((entry) => entry.isDirectory() && entry.name !== stagingName && !known.includes(entry.name))
     .map(({ name }) => name)
     .filter((name) => filesBelow(folder, name).some((path) => isOurs(join(folder, path))))
 }
@@ -140,7 +144,7 @@ function outputError(path: string, received: string, expected: string, fix: stri
 
 function filesBelow(folder: string, below: string): readonly string[] {
   const top = join(folder, below)
-  if (!existsSync(top)) return []
+  if (!isFolder(top)) return []
   return readdirSync(top, { recursive: true, withFileTypes: true })
     .filter((entry) => !entry.isDirectory())
     .map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join('/'))
@@ -148,11 +152,20 @@ function filesBelow(folder: string, below: string): readonly string[] {
 }
 
 function isOurs(file: string): boolean {
-  return statSync(file).isFile() && readFileSync(file, 'utf8').startsWith(ownershipLine)
+  return read(file)?.startsWith(ownershipLine) ?? false
 }
 
-function read(folder: string, path: string): string {
-  return readFileSync(join(folder, path), 'utf8')
+/** `undefined` for what is no file, such as a link to nowhere, and for what may not be read. */
+function read(file: string): string | undefined {
+  try {
+    return statSync(file).isFile() ? readFileSync(file, 'utf8') : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function isFolder(path: string): boolean {
+  return existsSync(path) && statSync(path).isDirectory()
 }
 
 function removeEmptyParents(folder: string, path: string): void {
