@@ -253,9 +253,9 @@ describe('what can still be judged', () => {
   })
 
   test('the layer stays as it is', () => {
-    const before = JSON.stringify(leastLayer.values)
-    parsed({ agent: { logLevel: 'loud', replicsa: 1 } })
-    expect(JSON.stringify(leastLayer.values)).toBe(before)
+    const wrong = layer(moduleAt(file), written({ ...least, agent: { ...least.agent, logLevel: 'loud', replicsa: 1 } }))
+    expect(parseEnvironment(wrong).environment).toBeDefined()
+    expect(wrong.values).toMatchObject({ agent: { logLevel: 'loud', replicsa: 1 } })
   })
 })
 
