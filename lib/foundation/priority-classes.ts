@@ -21,7 +21,6 @@ export class PriorityClasses extends Construct {
       new k8s.KubePriorityClass(this, name, {
         metadata: { name: priorityClassNames[name] },
         ...classes[name],
-        globalDefault: false,
         preemptionPolicy: 'PreemptLowerPriority',
       })
     }

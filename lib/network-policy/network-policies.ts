@@ -31,8 +31,11 @@ export class NetworkPolicies extends Construct {
       spec: {
         podSelector: { matchLabels: { [key]: value } },
         policyTypes: ['Ingress', 'Egress'],
-        ingress: ingress.map((peer) => ({ from: [selection(peer)], ports: portsOf(peer) })),
-        egress: egress.map((peer) => ({ to: [selection(peer)], ports: portsOf(peer) })),
+        // An empty list means what a missing one means; the API server drops it, and every comparison would differ.
+        ...(ingress.length > 0 && {
+          ingress: ingress.map((peer) => ({ from: [selection(peer)], ports: portsOf(peer) })),
+        }),
+        ...(egress.length > 0 && { egress: egress.map((peer) => ({ to: [selection(peer)], ports: portsOf(peer) })) }),
       },
     })
   }

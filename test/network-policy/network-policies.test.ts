@@ -35,8 +35,10 @@ describe('each program may do what it declares, and nothing else', () => {
   const apiServer = { to: [{ ipBlock: { cidr: '10.10.0.0/24' } }], ports: tcp(443) }
 
   test('the agent calls the control plane, the API server and DNS; nobody calls it', () => {
-    expect(object(index, 'NetworkPolicy', 'regent-system', 'regent-agent')['spec']).toMatchObject({
-      ingress: [],
+    const { spec } = object(index, 'NetworkPolicy', 'regent-system', 'regent-agent')
+    expect(spec).not.toHaveProperty('ingress')
+    expect(spec).toMatchObject({
+      policyTypes: ['Ingress', 'Egress'],
       egress: [{ to: [inSystem('regent-control-plane')], ports: tcp(8001) }, apiServer, dns],
     })
   })
