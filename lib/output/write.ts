@@ -1,6 +1,7 @@
 import {
   accessSync,
   constants,
+  type Dirent,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -85,6 +86,7 @@ export function writeOutput(
   const staging = join(folder, stagingName)
   try {
     rmSync(staging, { recursive: true, force: true })
+    makeFolder(staging)
     const moved = [...difference.created, ...difference.changed]
     for (const below of new Set(moved.map((path) => dirname(path)))) {
       mkdirSync(join(staging, below), { recursive: true })
@@ -111,13 +113,36 @@ export function writeOutput(
   return difference
 }
 
-/** Folders of environments that no longer exist and still hold files of ours. */
+/**
+ * Folders of environments that no longer exist and still hold files of ours, `<environment>/<application>/<file>`. A
+ * folder that holds them deeper, such as another output folder, is none.
+ */
 export function abandonedEnvironments(folder: string, known: readonly string[]): readonly string[] {
-  if (!isFolder(folder)) return []
-  return readdirSync(folder, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && entry.name !== stagingName && !known.includes(entry.name))
+  return foldersIn(folder).filter(
+    (name) =>
+      name !== stagingName &&
+      !known.includes(name) &&
+      foldersIn(join(folder, name)).some((application) =>
+        entriesOf(join(folder, name, application)).some(
+          (entry) => entry.isFile() && isOurs(join(folder, name, application, entry.name)),
+        ),
+      ),
+  )
+}
+
+function foldersIn(folder: string): readonly string[] {
+  return entriesOf(folder)
+    .filter((entry) => entry.isDirectory())
     .map(({ name }) => name)
-    .filter((name) => filesBelow(folder, name).some((path) => isOurs(join(folder, path))))
+}
+
+/** What a folder holds; nothing where it is none or may not be read. */
+function entriesOf(folder: string): readonly Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true })
+  } catch {
+    return []
+  }
 }
 
 function refuseUnwritable(folder: string): void {
@@ -136,6 +161,13 @@ function refuseUnwritable(folder: string): void {
       `change the permissions of ${existing}`,
     )
   }
+}
+
+/** One folder after the other: where the system lets nobody create any, such as in /proc, Node's own way never ends. */
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return
+  makeFolder(dirname(folder))
+  mkdirSync(folder)
 }
 
 function outputError(path: string, received: string, expected: string, fix: string): OutputError {
