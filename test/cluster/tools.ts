@@ -1,0 +1,43 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import { build } from './build.ts'
+import { cached } from './cache.ts'
+import { mustRun, run } from './command-line.ts'
+import { stage } from './progress.ts'
+import { Unavailable } from './unavailable.ts'
+
+/** Programs that judge manifests or serve images, each built when it is first asked for. */
+const GO_TOOLS = {
+  crane: { module: 'crane', program: 'crane' },
+  'kube-score': { module: 'kube-score', program: 'kube-score' },
+  kubeconform: { module: 'kubeconform', program: 'kubeconform' },
+  policies: { module: 'cyclonus', program: 'policies' },
+} as const
+
+export type ToolName = keyof typeof GO_TOOLS | 'checkov'
+
+/** The path of a tool. The first call of all times builds or installs it. */
+export async function tool(name: ToolName): Promise<string> {
+  if (name === 'checkov') return checkov()
+  const { module, program } = GO_TOOLS[name]
+  return join(await build(module), program)
+}
+
+/** From PyPI, every package at an exact version, in an environment of its own. */
+async function checkov(): Promise<string> {
+  const requirements = join(import.meta.dirname, 'modules', 'checkov', 'requirements.txt')
+  const hash = createHash('sha256').update(await readFile(requirements))
+  const folder = await cached(`checkov-${hash.digest('hex').slice(0, 16)}`, (target) =>
+    stage('install checkov (once)', async () => {
+      const made = await run(['python3', '-m', 'venv', target])
+      if (made.exitCode !== 0) throw new Unavailable(`needs Python with venv: apt-get install python3-venv`)
+      const pip = [join(target, 'bin', 'python'), '-m', 'pip', 'install', '--quiet', '--disable-pip-version-check']
+      await mustRun([...pip, '--requirement', requirements], { seconds: 900 })
+      // pip's own script names the folder that it was written in, and that is about to be moved.
+      const script = '#!/bin/sh\nexec "$(dirname "$0")/python" -m checkov.main "$@"\n'
+      await writeFile(join(target, 'bin', 'checkov'), script, { mode: 0o755 })
+    }),
+  )
+  return join(folder, 'bin', 'checkov')
+}
