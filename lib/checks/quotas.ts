@@ -5,7 +5,7 @@ import { type Check, problemWith } from './check.ts'
 import { type Defaults, defaultsOf, type Part, podQuantity, quantityOf } from './pod-resources.ts'
 import { containersOf } from './pods.ts'
 import { parseQuantity, printQuantity } from './quantity.ts'
-import { type ClaimSpec, updateRoom, type Workload, workloadsOf } from './workloads.ts'
+import { type ClaimSpec, surgeOf, type Workload, workloadsOf } from './workloads.ts'
 
 interface QuotaSpec {
   readonly hard?: Readonly<Record<string, string | number>>
@@ -111,7 +111,7 @@ function claims(
 
 /** The most pods that a workload has at once: at its autoscaler's maximum, in the middle of a rolling update. */
 function mostPods(workload: Workload): number {
-  return workload.maxReplicas + updateRoom(workload, workload.maxReplicas).surge
+  return workload.maxReplicas + surgeOf(workload, workload.maxReplicas)
 }
 
 function excessProblems(

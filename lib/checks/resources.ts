@@ -58,9 +58,9 @@ function exceeding(
   { name, resources: stated }: Container,
 ): readonly Problem[] {
   return Object.entries(stated?.requests ?? {}).flatMap(([resource, request]) => {
-    const limit = stated?.limits?.[resource]
-    const [least, most] = [parseQuantity(request), parseQuantity(limit ?? '')]
-    if (limit === undefined || least === undefined || most === undefined || least <= most) return []
+    const limit = stated?.limits?.[resource] ?? ''
+    const [least, most] = [parseQuantity(request), parseQuantity(limit)]
+    if (least === undefined || most === undefined || least <= most) return []
     return problemWith(index, manifest, {
       received: `'requests.${resource}' (${request}) and 'limits.${resource}' (${limit}) of container '${name}'`,
       expected: 'a request less than or equal to the limit',

@@ -1,8 +1,9 @@
 import type { Problem } from '@regent/contract/problem.ts'
 import type { ManifestIndex } from '../output/manifest-index.ts'
 import { type Check, problemWith } from './check.ts'
+import { scaled } from './int-or-percent.ts'
 import { type AffinityTerm, matches } from './pods.ts'
-import { updateRoom, type Workload, workloadsOf } from './workloads.ts'
+import { surgeOf, type Workload, workloadsOf } from './workloads.ts'
 
 /**
  * Pods that must be kept apart have places to be apart in. Where the cluster has fewer nodes or zones than a rule
@@ -47,11 +48,14 @@ function antiAffinityProblems(index: ManifestIndex, workload: Workload): readonl
     })
 }
 
-/** The pods of an update that need places beside all the old ones, because none of those may be missing. */
+/**
+ * The pods of an update that need places beside all the old ones, because none of those may be missing: a Deployment's
+ * share that may be missing is rounded down, by default from a quarter.
+ */
 function surgeBeside(workload: Workload, { matchLabelKeys = [] }: AffinityTerm): number {
-  if (workload.manifest.kind !== 'Deployment' || matchLabelKeys.includes('pod-template-hash')) return 0
-  const { surge, unavailable } = updateRoom(workload, workload.maxReplicas)
-  return unavailable === 0 ? surge : 0
+  const { maxReplicas, spec } = workload
+  const missing = scaled(spec.strategy?.rollingUpdate?.maxUnavailable ?? '25%', maxReplicas, 'down')
+  return missing > 0 || matchLabelKeys.includes('pod-template-hash') ? 0 : surgeOf(workload, maxReplicas)
 }
 
 function constraintProblems(index: ManifestIndex, { manifest, template }: Workload): readonly Problem[] {

@@ -80,30 +80,17 @@ export function selectedBy(
   return workloads.filter((one) => one.namespace === namespace && matches(selector, one.podLabels))
 }
 
-/** What a rolling update may do to a number of pods: how many more, and how many fewer, at once. */
-export interface UpdateRoom {
-  readonly surge: number
-  readonly unavailable: number
-}
-
 /**
- * The room that a workload's update takes, as its controller computes it: a Deployment's surge is rounded up, what may
- * be missing is rounded down, and where both come to nothing one pod may be missing.
+ * How many pods more than its replicas a workload has in the middle of a rolling update. A share is rounded up; a
+ * Deployment that says nothing takes a quarter, any other workload nothing.
  *
  * @see https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#rolling-update-deployment
  */
-export function updateRoom(workload: Workload, replicas: number): UpdateRoom {
-  const deployment = workload.manifest.kind === 'Deployment'
-  const strategy = workload.spec.strategy ?? workload.spec.updateStrategy
-  if (
-    (strategy?.type ?? 'RollingUpdate') !== 'RollingUpdate' ||
-    !['Deployment', 'DaemonSet'].includes(workload.manifest.kind)
-  )
-    return { surge: 0, unavailable: replicas }
-  const update = strategy?.rollingUpdate
-  const surge = scaled(update?.maxSurge ?? (deployment ? '25%' : 0), replicas, 'up')
-  const unavailable = scaled(update?.maxUnavailable ?? (deployment ? '25%' : 1), replicas, deployment ? 'down' : 'up')
-  return { surge, unavailable: surge === 0 && unavailable === 0 ? 1 : unavailable }
+export function surgeOf({ manifest, spec }: Workload, replicas: number): number {
+  const strategy = spec.strategy ?? spec.updateStrategy
+  if ((strategy?.type ?? 'RollingUpdate') !== 'RollingUpdate') return 0
+  const surge = strategy?.rollingUpdate?.maxSurge ?? (manifest.kind === 'Deployment' ? '25%' : 0)
+  return scaled(surge, replicas, 'up')
 }
 
 /** What an autoscaler says of the workload that it owns. */

@@ -218,6 +218,7 @@ export function correctEnvironment(): readonly Manifest[] {
 /** What something else provides to the correct environment. */
 const externals: readonly ExternalProps[] = [
   { kind: 'Secret', name: 'api-tls', namespace, keys: ['tls.crt', 'tls.key'], purpose: 'what the API serves' },
+  { kind: 'Secret', name: 'registry', namespace, purpose: 'who may pull images' },
 ]
 
 /**

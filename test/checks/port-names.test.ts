@@ -34,6 +34,18 @@ describe('Service', () => {
     ])
   })
 
+  test('says so if there is no port at all', () => {
+    const manifests = edited(api, [...container, 'ports'])
+    expect(found(portNames, manifests)).toContainEqual(expect.stringContaining('declares: it declares none, got'))
+  })
+
+  test('leaves a Service without a selector alone: its endpoints are made by hand', () => {
+    const manifests = edited('Service/regent-control-plane', port, 'http').map((manifest) =>
+      manifest.kind === 'Service' ? { ...manifest, spec: { ports: [{ port: 1, targetPort: 'http' }] } } : manifest,
+    )
+    expect(found(portNames, manifests)).toEqual([])
+  })
+
   test('finds ports of sidecars, not of containers that end before the others start', () => {
     const helper = { name: 'proxy', image: 'p:1', ports: [{ name: 'http', containerPort: 9000 }] }
     const target = (restartPolicy?: string) => {
@@ -103,6 +115,16 @@ describe('NetworkPolicy', () => {
       found(portNames, edited(policy, ['spec', 'egress', 0, 'ports', 0], { port, endPort }))
     expect(lets(2370, 2379)).toEqual([])
     expect(lets(2370, 2378)).toHaveLength(1)
+  })
+
+  test('accepts a port that one of several workloads declares', () => {
+    const every = { podSelector: { matchLabels: { 'app.kubernetes.io/instance': 'test' } } }
+    expect(found(portNames, edited(policy, ['spec', 'egress', 0, 'to', 0], every))).toEqual([])
+  })
+
+  test('leaves a peer that matches nothing to the rule on selectors', () => {
+    const nobody = { podSelector: { matchLabels: { 'app.kubernetes.io/name': 'nobody' } } }
+    expect(found(portNames, edited(policy, ['spec', 'egress', 0, 'to', 0], nobody))).toEqual([])
   })
 
   test('accepts a rule without ports, and any port of addresses and of namespaces from outside', () => {

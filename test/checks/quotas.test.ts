@@ -38,6 +38,24 @@ describe('fails if the workloads at their most and in an update exceed', () => {
     expect(hard({ [resource]: enough })).toEqual([])
   })
 
+  test('the limits, where they are more than the requests', () => {
+    const manifests = edited('Deployment/regent-agent', [...container, 'limits', 'cpu'], '200m')
+    const spec = manifests.find(({ kind }) => kind === 'ResourceQuota')?.['spec'] as { hard: object }
+    spec.hard = { 'requests.cpu': '2', 'limits.cpu': '2' }
+    expect(found(quotas, manifests)).toEqual([
+      expect.stringContaining("got 'limits.cpu' (2) for workloads that take 2400m"),
+    ])
+  })
+
+  test('and names only those that take something', () => {
+    const manifests = edited('Deployment/regent-agent', [...container, 'requests', 'cpu'], '0')
+    const spec = manifests.find(({ kind }) => kind === 'ResourceQuota')?.['spec'] as { hard: object }
+    spec.hard = { cpu: '1' }
+    expect(found(quotas, manifests)).toEqual([
+      expect.stringContaining('(regent-control-plane 13 × 100m, regent-consensus 3 × 100m)'),
+    ])
+  })
+
   test('claims of their own included', () => {
     const claim = object(
       'v1',

@@ -65,6 +65,16 @@ describe('fails if a pod refers to what does not exist:', () => {
   })
 })
 
+test('says nothing of what there is where there is nothing', () => {
+  expect(found(references, edited(api, [...pod, 'imagePullSecrets'], [{ name: 'x' }]))).toEqual([
+    expect.stringContaining('provided from outside (api-tls, registry), got imagePullSecrets'),
+  ])
+  const elsewhere = edited('RoleBinding/regent-agent', ['subjects', 0, 'namespace'], 'regent-sessions')
+  expect(found(references, elsewhere)).toEqual([
+    expect.stringContaining('provided from outside, got subjects (ServiceAccount regent-sessions/regent-agent)'),
+  ])
+})
+
 describe('accepts', () => {
   test.each<[string, readonly (string | number)[], unknown]>([
     ['an optional Secret', [...pod, 'volumes', 0, 'secret'], { secretName: 'x', optional: true }],
@@ -103,6 +113,10 @@ describe('keys', () => {
       edited(api, [...pod, 'volumes', 0, 'secret'], { secretName: 'api-tls', items: [{ key, path: 'x' }] })
     expect(found(references, files('tls.key'))).toEqual([])
     expect(found(references, files('ca.crt'))).toEqual([expect.stringContaining("with the key 'ca.crt'")])
+  })
+
+  test('accepts any key of a Secret from outside that declares none', () => {
+    expect(found(references, env({ secretKeyRef: { name: 'registry', key: 'any' } }))).toEqual([])
   })
 })
 

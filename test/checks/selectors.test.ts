@@ -149,6 +149,26 @@ describe('NetworkPolicy', () => {
     ])
   })
 
+  test('knows what runs in a namespace also where workloads run in others', () => {
+    const other = object(
+      'batch/v1',
+      'Job',
+      'job',
+      { spec: { template: { metadata: { labels: unknown }, spec: { containers: [] } } } },
+      'regent-sessions',
+    )
+    const manifests = [...edited(policy, ['spec', 'podSelector', 'matchLabels'], unknown), other]
+    expect(found(selectors, manifests)).toEqual([expect.stringContaining("got 'spec.podSelector'")])
+  })
+
+  test('accepts namespaces that are selected by other labels', () => {
+    const peer = {
+      namespaceSelector: { matchExpressions: [{ key: 'team', operator: 'In', values: ['regent-system'] }] },
+      podSelector: { matchLabels: unknown },
+    }
+    expect(found(selectors, edited(policy, ['spec', 'ingress', 0, 'from', 0], peer))).toEqual([])
+  })
+
   test.each(['ingress-system', 'regent-sessions'])(
     'accepts pods of %s, of which the environment does not know what runs there',
     (name) => {

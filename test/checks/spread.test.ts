@@ -69,6 +69,24 @@ describe('required anti-affinity', () => {
     expect(found(spread, manifests, { nodes: 9 })).toEqual([expect.stringContaining("for 'replicas' (10)")])
   })
 
+  test('accepts that members of a StatefulSet, which replaces them one by one, fill every node', () => {
+    const selector = { matchLabels: { 'app.kubernetes.io/name': 'regent-consensus' } }
+    const required = { topologyKey: 'kubernetes.io/hostname', labelSelector: selector }
+    const affinity = { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [required] } }
+    const manifests = edited('StatefulSet/regent-consensus', ['spec', 'template', 'spec', 'affinity'], affinity)
+    const consensus = manifests.filter(({ kind }) => kind === 'StatefulSet')
+    expect(found(spread, consensus, { nodes: 3 })).toEqual([])
+    expect(found(spread, consensus, { nodes: 2 })).toHaveLength(1)
+  })
+
+  test('leaves a DaemonSet alone, which has a pod per node anyway', () => {
+    const term = { topologyKey: 'topology.kubernetes.io/zone', labelSelector: {} }
+    const manifests = edited(agent, [...terms, 0], term).map((manifest) =>
+      manifest.kind === 'Deployment' ? { ...manifest, kind: 'DaemonSet' } : manifest,
+    )
+    expect(found(spread, manifests)).toEqual([])
+  })
+
   test.each([
     ['pods other than its own', [...terms, 0, 'labelSelector', 'matchLabels'], { app: 'other' }],
     ['a label of which nothing is known', [...terms, 0, 'topologyKey'], 'example.com/rack'],
