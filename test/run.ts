@@ -45,6 +45,7 @@ function configurationOf(level: Level): string {
 }
 
 const children = new Set<ChildProcess>()
+let interrupted = false
 
 /** Runs jest to its end and returns its exit code. */
 function jest(level: Level, args: readonly string[], env: NodeJS.ProcessEnv, output?: string[]): Promise<number> {
@@ -63,7 +64,8 @@ function jest(level: Level, args: readonly string[], env: NodeJS.ProcessEnv, out
     child.on('error', reject)
     child.on('close', (code) => {
       children.delete(child)
-      resolve(code ?? 1)
+      // After a signal nothing more is run or said: the handler below cleans up and ends.
+      if (!interrupted) resolve(code ?? 1)
     })
   })
 }
@@ -112,6 +114,7 @@ async function runOnCluster(level: Exclude<Level, 'unit'>): Promise<Result> {
     await remove?.()
     return { level, ran: true, why: '', ...counts, stages: takeStages() }
   } catch (error) {
+    if (interrupted) await new Promise(() => undefined)
     await remove?.()
     const unavailable = error instanceof Unavailable
     if (!unavailable) console.error(error)
@@ -132,6 +135,7 @@ async function runUnit(): Promise<Result> {
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.once(signal, () => {
+    interrupted = true
     for (const child of children) child.kill('SIGKILL')
     void Promise.resolve(remove?.()).finally(() => process.exit(128 + constants.signals[signal]))
   })
