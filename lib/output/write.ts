@@ -12,7 +12,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
-import { dirname, join, relative, resolve, sep } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import type { Problem } from '@regent/contract/problem.ts'
 import { ownershipLine } from './serialize.ts'
 
@@ -174,12 +174,13 @@ function outputError(path: string, received: string, expected: string, fix: stri
   return new OutputError({ path, received, expected, fix, severity: 'error' })
 }
 
+/** Links are not followed: what lies behind them is not in this folder. */
 function filesBelow(folder: string, below: string): readonly string[] {
-  const top = join(folder, below)
-  if (!isFolder(top)) return []
-  return readdirSync(top, { recursive: true, withFileTypes: true })
-    .filter((entry) => !entry.isDirectory())
-    .map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join('/'))
+  return entriesOf(join(folder, below))
+    .flatMap((entry) => {
+      const path = `${below}/${entry.name}`
+      return entry.isDirectory() ? filesBelow(folder, path) : [path]
+    })
     .sort()
 }
 
@@ -194,10 +195,6 @@ function read(file: string): string | undefined {
   } catch {
     return undefined
   }
-}
-
-function isFolder(path: string): boolean {
-  return existsSync(path) && statSync(path).isDirectory()
 }
 
 function removeEmptyParents(folder: string, path: string): void {

@@ -1,0 +1,64 @@
+import { describe, expect, test } from '@jest/globals'
+import { project, regent, run } from './program.ts'
+
+const commands = ['synth', 'validate', 'show', 'requires', 'failover', 'images', 'init']
+
+describe('usage', () => {
+  test.each(commands)('%s --help explains itself with examples and succeeds', async (command) => {
+    const { code, stdout, stderr } = await regent([command, '--help'])
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    expect(stdout).toContain(`Usage: regent ${command}`)
+    expect(stdout).toMatch(new RegExp(`Examples:\n {2}\\$ npx regent ${command}`))
+  })
+
+  test('the help of the program names every command and the exit codes', async () => {
+    const { code, stdout } = await regent(['--help'])
+    expect(code).toBe(0)
+    for (const command of commands) expect(stdout).toMatch(new RegExp(`^ {2}${command} `, 'm'))
+    expect(stdout).toContain('Exit codes: 0 done; 1')
+  })
+
+  test.each([
+    ['no command', [], 'Usage: regent'],
+    ['an unknown command', ['sinth'], "unknown command 'sinth'\n(Did you mean synth?)"],
+    ['an unknown option', ['synth', '--chek'], "unknown option '--chek'\n(Did you mean --check?)"],
+    ['a missing argument', ['show'], "missing required argument 'environment'"],
+    ['a missing option', ['init', '--registry', 'r'], "required option '--repository <url>' not specified"],
+    ['one argument too many', ['show', 'dev', 'agent', 'more'], 'too many arguments'],
+  ])('%s is a mistake in usage', async (_, args, message) => {
+    const { code, stdout, stderr } = await regent(args)
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toContain(message)
+  })
+
+  test.each([['synth'], ['show']])(
+    '%s names the known environments and the nearest for an unknown one',
+    async (command) => {
+      const { code, stdout, stderr } = await regent([command, 'stagin'])
+      expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+      expect(stderr).toBe(
+        "error: unknown environment 'stagin', did you mean 'staging'?; known: dev, local, staging, production-us-east-1, production-eu-west-1, production-ap-southeast-1\n",
+      )
+    },
+  )
+
+  test('a Node without TypeScript is told what is missing', async () => {
+    const older = "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.19.5' } })"
+    const flags = ['--import', `data:text/javascript,${encodeURIComponent(older)}`]
+    const { code, stdout, stderr } = await run([process.execPath, ...flags, `${project}/cli/regent.js`, 'validate'])
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+    expect(stderr).toMatch(/^error: regent needs Node 22\.18 or newer, and this is 20\.19\.5 .*npx regent.*\n$/)
+  })
+
+  test('the launcher starts the program on a Node that is new enough', async () => {
+    const { code, stdout } = await run([process.execPath, `${project}/cli/regent.js`, '--version'])
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^[0-9]+\.[0-9]+\.[0-9]+\n$/)
+  })
+
+  test('a reader that stops early is no failure', async () => {
+    const command = `'${process.execPath}' cli/regent.ts show production-us-east-1 --json | head -c 1; echo "\${PIPESTATUS[0]}"`
+    const { stdout, stderr } = await run(['bash', '-c', command])
+    expect({ stdout, stderr }).toEqual({ stdout: '[0\n', stderr: '' })
+  })
+})
