@@ -18,7 +18,7 @@ const { levels, isExplicit, kubeconfig, jestArguments } = parseArguments(process
 const mustRunAll = isExplicit || (process.env['CI'] ?? 'false') !== 'false'
 
 /** Tests of the machinery itself, which no release of Kubernetes changes. */
-const MACHINERY = '/test/cluster/(cleanup|tools)\\.'
+const MACHINERY = '/test/cluster/(cleanup|images|tools)\\.'
 
 const FILES: Record<Level, { readonly suffix: string; readonly seconds: number; readonly without?: string }> = {
   unit: { suffix: '', seconds: 20 },
