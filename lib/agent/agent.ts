@@ -15,6 +15,7 @@ import { podTemplate } from '../workload/pod-template.ts'
 import { activeAccess, ProgramAccess } from '../workload/program-access.ts'
 import { programContainer, scratchVolumes } from '../workload/program-container.ts'
 import { preferredSpread } from '../workload/spread.ts'
+import { apiTokenWaiver, imageWaivers, recreateWaiver, replicaWaiver, waiverAnnotations } from '../workload/waivers.ts'
 import { AdmissionFence } from './admission-fence.ts'
 import { agentIdentity, agentName } from './identity.ts'
 import type { AgentSettings } from './settings.ts'
@@ -55,8 +56,19 @@ export class Agent extends Construct {
     const volumes = proofVolumes(props.controlPlane)
 
     new ProgramAccess(this, 'access', { program: agent, parts, identity, name, namespace, placeholders })
+    const image = props.images.reference('agent')
     new k8s.KubeDeployment(this, 'deployment', {
-      metadata: { name, namespace, labels: workloadLabels(identity) },
+      metadata: {
+        name,
+        namespace,
+        labels: workloadLabels(identity),
+        annotations: waiverAnnotations([
+          ...imageWaivers(image),
+          apiTokenWaiver,
+          replicaWaiver(settings.replicas),
+          ...(settings.leaderElection.enabled ? [] : [recreateWaiver]),
+        ]),
+      },
       spec: {
         replicas: settings.replicas,
         // Without election a surging pod would be a second agent that evicts the first.
@@ -75,7 +87,7 @@ export class Agent extends Construct {
           container: programContainer({
             program: agent,
             parts,
-            image: props.images.reference('agent'),
+            image,
             resources: settings.resources,
             settings: {
               agentId: settings.id,

@@ -12,6 +12,7 @@ import { mountsOf, secretVolume } from '../workload/mounted-volume.ts'
 import { podTemplate } from '../workload/pod-template.ts'
 import { ProgramAccess } from '../workload/program-access.ts'
 import { programContainer } from '../workload/program-container.ts'
+import { imageWaivers, waiverAnnotations } from '../workload/waivers.ts'
 import { etcdFlags, peerTlsFolder, schemeOf, serverTlsFolder, volumeFolder } from './etcd-flags.ts'
 import { consensusIdentity } from './identity.ts'
 import { membership } from './membership.ts'
@@ -75,8 +76,9 @@ export class Consensus extends Construct {
             secretVolume('peer-tls', peerTlsFolder, tls.peerSecretName, tlsKeys),
             secretVolume('server-tls', serverTlsFolder, tls.serverSecretName, tlsKeys),
           ]
+    const image = props.images.reference('etcd')
     new StatefulSet(this, 'members', {
-      metadata,
+      metadata: { ...metadata, annotations: waiverAnnotations(imageWaivers(image)) },
       spec: {
         replicas: members,
         serviceName: objectNames.consensusPeers,
@@ -90,7 +92,7 @@ export class Consensus extends Construct {
             program: etcd,
             parts: new Set(),
             settings: {},
-            image: props.images.reference('etcd'),
+            image,
             resources: settings.resources,
             command: ['/usr/local/bin/etcd'],
             args: etcdFlags(settings, namespace, props.clusterToken),

@@ -14,6 +14,7 @@ import { podTemplate } from '../workload/pod-template.ts'
 import { ProgramAccess } from '../workload/program-access.ts'
 import { programContainer, scratchVolumes } from '../workload/program-container.ts'
 import { preferredSpread } from '../workload/spread.ts'
+import { apiTokenWaiver, imageWaivers, replicaWaiver, waiverAnnotations } from '../workload/waivers.ts'
 import { autoscaler } from './autoscaler.ts'
 import type { ControlPlaneSettings } from './settings.ts'
 
@@ -78,8 +79,16 @@ export class ControlPlane extends Construct {
       namespace,
       placeholders: {},
     })
+    const image = props.images.reference('control-plane')
     new k8s.KubeDeployment(this, 'deployment', {
-      metadata,
+      metadata: {
+        ...metadata,
+        annotations: waiverAnnotations([
+          ...imageWaivers(image),
+          apiTokenWaiver,
+          replicaWaiver(settings.autoscaling?.maxReplicas ?? settings.replicas),
+        ]),
+      },
       spec: {
         // Where an autoscaler owns the number, writing it here would undo the autoscaler at every apply.
         ...(settings.autoscaling === null && { replicas: settings.replicas }),
@@ -93,7 +102,7 @@ export class ControlPlane extends Construct {
           container: programContainer({
             program: controlPlane,
             parts,
-            image: props.images.reference('control-plane'),
+            image,
             resources: settings.resources,
             settings: {
               region: props.region,

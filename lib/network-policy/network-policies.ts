@@ -2,9 +2,17 @@ import { namespaceNames } from '@regent/contract/names.ts'
 import { k8s } from 'cdk8s-plus-28'
 import { Construct } from 'constructs'
 import { comesFrom } from '../output/provenance.ts'
+import { type Waiver, waiverAnnotations } from '../workload/waivers.ts'
 import { type Flows, flowsOf, type FlowsProps, type Peer } from './flows.ts'
 
 const dnsPort = 53
+
+/** The sessions' namespace has no pods until an agent makes them. */
+const emptyAtFirst: Waiver = {
+  scanner: 'kube-score',
+  rule: 'networkpolicy-targets-pod',
+  reason: 'the pods are created by agents at run time',
+}
 
 /**
  * Default deny in both directions in every namespace, and one policy per program with exactly the flows that the
@@ -15,7 +23,11 @@ export class NetworkPolicies extends Construct {
     super(scope, id)
     for (const namespace of Object.values(namespaceNames)) {
       new k8s.KubeNetworkPolicy(this, `default-deny-${namespace}`, {
-        metadata: { name: 'default-deny', namespace },
+        metadata: {
+          name: 'default-deny',
+          namespace,
+          ...(namespace === namespaceNames.sessions && { annotations: waiverAnnotations([emptyAtFirst]) }),
+        },
         spec: { podSelector: {}, policyTypes: ['Ingress', 'Egress'] },
       })
     }
