@@ -47,11 +47,12 @@ export async function startNodes(id: string, journal: Journal, count: number): P
     const kubeconfig = await writeKubeconfig(admin, `https://127.0.0.1:${port}`, certificate, 'admin')
 
     const archives = await Promise.all(images.map((image) => packImage(journal.folder, image)))
-    const spaces = await Promise.all(plans.map((plan) => startMachine(journal, controlPlane, plan, plans, archives)))
+    const machines = await Promise.all(
+      plans.map(async (plan) => ({ plan, space: await startMachine(journal, controlPlane, plan, plans, archives) })),
+    )
     await waitUntilReady(server, kubectl, kubeconfig)
     const nodes = await Promise.all(
-      spaces.map(async (space, index): Promise<NodeState> => {
-        const plan = plans[index] as NodeNetwork
+      machines.map(async ({ plan, space }): Promise<NodeState> => {
         const { name, address, podRange, cable } = plan
         const kubelet = await startNodeAgents(journal, space, plan, certificate)
         return { name, address, podRange, cable, kubelet, folder: join(journal.folder, name), holder: space.holder }
