@@ -18,6 +18,8 @@ export class Unanswered extends Error {}
 
 /** Longest time that one request may take. */
 const requestMilliseconds = 10_000
+/** Where the client looks when it has found no kubeconfig. */
+const nowhere = 'http://localhost:8080'
 const nodesPerPage = 500
 const defaultClassAnnotations = [
   'storageclass.kubernetes.io/is-default-class',
@@ -41,7 +43,7 @@ export async function connect(kubeconfig: string | undefined, context: string | 
     config.setCurrentContext(context)
   }
   const server = config.getCurrentCluster()?.server
-  if (server === undefined || server.includes('undefined')) {
+  if (server === undefined || server === nowhere || server.includes('undefined')) {
     throw new Refusal([
       'error: no cluster: name a kubeconfig by --kubeconfig or KUBECONFIG, and a context by --context',
     ])
