@@ -104,7 +104,7 @@ export class Images {
    * @throws ImageLockError when the lock does not know the image
    */
   reference(name: string): string {
-    const image = this.#lock[name]
+    const image = Object.hasOwn(this.#lock, name) ? this.#lock[name] : undefined
     if (image === undefined) {
       throw new ImageLockError([
         {
