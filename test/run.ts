@@ -79,6 +79,9 @@ interface JestReport {
 
 async function runTests(level: Level, env: NodeJS.ProcessEnv): Promise<Pick<Result, 'passed' | 'failed'>> {
   const folder = mkdtempSync(join(tmpdir(), 'regent-test-'))
+  const discard = (): void => rmSync(folder, { recursive: true, force: true })
+  // After a signal this function never gets to its end.
+  process.once('exit', discard)
   const file = join(folder, 'report.json')
   try {
     const exitCode = await jest(level, ['--passWithNoTests', '--json', `--outputFile=${file}`], env)
@@ -86,7 +89,8 @@ async function runTests(level: Level, env: NodeJS.ProcessEnv): Promise<Pick<Resu
     const failed = report.numFailedTests + report.numRuntimeErrorTestSuites
     return { passed: report.numPassedTests, failed: exitCode === 0 ? failed : Math.max(failed, 1) }
   } finally {
-    rmSync(folder, { recursive: true, force: true })
+    discard()
+    process.off('exit', discard)
   }
 }
 
