@@ -1,4 +1,5 @@
 import type { KubeConfig } from '@kubernetes/client-node'
+import { reasonOf } from '../lib/reason.ts'
 import { suggestion } from './environments.ts'
 import { Refusal, UsageError } from './errors.ts'
 
@@ -17,7 +18,7 @@ export interface ClusterView {
 export class Unanswered extends Error {}
 
 /** Longest time that one request may take. */
-const requestMilliseconds = 10_000
+const longestRequestMilliseconds = 10_000
 /** Where the client looks when it has found no kubeconfig. */
 const nowhere = 'http://localhost:8080'
 const nodesPerPage = 500
@@ -32,7 +33,11 @@ const defaultClassAnnotations = [
  * @throws Refusal when there is none, or it cannot be reached
  * @throws UsageError for a context that the kubeconfig does not have
  */
-export async function connect(kubeconfig: string | undefined, context: string | undefined): Promise<ClusterView> {
+export async function connect(
+  kubeconfig: string | undefined,
+  context: string | undefined,
+  requestMilliseconds = longestRequestMilliseconds,
+): Promise<ClusterView> {
   // The client is heavy: only this command pays for it.
   const client = await import('@kubernetes/client-node')
   const config = new client.KubeConfig()
@@ -71,7 +76,7 @@ export async function connect(kubeconfig: string | undefined, context: string | 
       return await request
     } catch (error) {
       if (error instanceof client.ApiException && error.code === 404) return undefined
-      throw new Unanswered(`${what}: ${reasonOf(error)}`)
+      throw new Unanswered(`${what}: ${whyNot(error)}`)
     }
   }
   async function answered<T>(what: string, request: Promise<T>): Promise<T> {
@@ -81,7 +86,7 @@ export async function connect(kubeconfig: string | undefined, context: string | 
   }
 
   const version = await new client.VersionApi(configuration).getCode().catch((error: unknown) => {
-    throw new Refusal([`error: the cluster at ${server} cannot be asked: ${reasonOf(error)}`])
+    throw new Refusal([`error: the cluster at ${server} cannot be asked: ${whyNot(error)}`])
   })
   let nodes: Promise<readonly { readonly name: string; readonly zone: string | undefined }[]> | undefined
   async function listNodes() {
@@ -137,17 +142,11 @@ function loadConfig(config: KubeConfig, file: string | undefined): void {
   }
 }
 
-/** The innermost reason: clients wrap the one that says something. Never a response, which may hold a secret. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  const code: unknown = 'code' in error ? error.code : undefined
-  if (error.name === 'TimeoutError') return `no answer within ${requestMilliseconds / 1000} s`
-  if (typeof code === 'number') {
-    if (code === 401) return 'it refuses the credentials (401)'
-    if (code === 403) return 'the user may not read it (403)'
-    return `it answers with ${code}`
-  }
-  if (error.cause !== undefined) return reasonOf(error.cause)
-  if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0])
-  return error.message.split('\n')[0] ?? error.name
+/** Why the cluster did not answer. Never its response, which may hold a secret. */
+function whyNot(error: unknown): string {
+  const { code, name } = error as { readonly code?: unknown; readonly name?: string }
+  if (name === 'TimeoutError') return `no answer in time`
+  if (typeof code !== 'number') return reasonOf(error)
+  if (code === 401) return 'it refuses the credentials (401)'
+  return code === 403 ? 'the user may not read it (403)' : `it answers with ${code}`
 }

@@ -1,33 +1,7 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { Command, CommanderError } from 'commander'
+import { CommanderError } from 'commander'
 import { reportLines } from '../lib/report.ts'
 import { Refusal, UsageError } from './errors.ts'
-import { addFailover } from './failover.ts'
-import { addImages } from './images.ts'
-import { addInit } from './init.ts'
-import { projectFolder } from './project.ts'
-import { addRequires } from './requires.ts'
-import { addShow } from './show.ts'
-import { addSynth } from './synth.ts'
-import { addValidate } from './validate.ts'
-
-const program = new Command('regent')
-  .description('Highly available agents on Kubernetes: manifests from typed environments.')
-  .version((JSON.parse(readFileSync(join(projectFolder, 'package.json'), 'utf8')) as { version: string }).version)
-  .exitOverride()
-  .showHelpAfterError("(see 'npx regent --help')")
-  .addHelpText(
-    'after',
-    `
-Examples:
-  $ npx regent validate                 everything that is wrong with any environment
-  $ npx regent synth                    write dist/
-  $ npx regent show staging agent       values, and the files that they come from
-
-Exit codes: 0 done; 1 the answer is no (invalid configuration, a difference, something missing); 2 usage`,
-  )
-for (const add of [addSynth, addValidate, addShow, addRequires, addFailover, addImages, addInit]) add(program)
+import { createProgram } from './program.ts'
 
 // A reader that has seen enough, such as `head`, is no fault.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -36,7 +10,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 })
 
 try {
-  await program.parseAsync()
+  await createProgram().parseAsync()
 } catch (error) {
   process.exitCode = await reported(error)
 }

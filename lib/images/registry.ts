@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Problem } from '@regent/contract/problem.ts'
+import { reasonOf } from '../reason.ts'
 
 /** What a registry says of one version of an image. */
 export interface ResolvedImage {
@@ -215,21 +216,6 @@ function adviceFor(status: number): string {
 function unreachable(error: unknown, url: URL, { image, signal }: Request): RegistryError {
   if (signal.aborted) return failure(image, 'nothing in time', `an answer of ${url.host}`, 'try again later')
   return failure(image, reasonOf(error), `an answer of ${url.host}`, 'check the network and the name of the registry')
-}
-
-/** The innermost reason: what fetch throws says only that it failed. */
-function reasonOf(error: unknown): string {
-  if (typeof error !== 'object' || error === null) return String(error)
-  const { cause, errors, message } = error as Thrown
-  const inner = cause ?? errors?.[0]
-  return inner === undefined ? (message ?? 'an unknown failure') : reasonOf(inner)
-}
-
-/** What errors of different origins have in common. */
-interface Thrown {
-  readonly cause?: unknown
-  readonly errors?: readonly unknown[]
-  readonly message?: string
 }
 
 function failure(image: string, received: string, expected: string, fix: string): RegistryError {

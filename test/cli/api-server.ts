@@ -15,12 +15,13 @@ export class ApiServer {
     this.url = url
   }
 
-  /** @param objects an object by path; a number is a status without one */
+  /** @param objects an object by path; a number is a status without one, and 0 none at all */
   static async start(objects: Readonly<Record<string, object | number>>): Promise<ApiServer> {
     const server = createServer((request, response) => {
       const { pathname } = new URL(request.url ?? '/', 'http://localhost')
       api.asked.push(request.url ?? '')
       const found = request.headers.authorization === 'Bearer let-me-in' ? (objects[pathname] ?? 404) : 401
+      if (found === 0) return
       const status = typeof found === 'number' ? found : 200
       const body = typeof found === 'number' ? { kind: 'Status', code: found, message: 'top secret' } : found
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))

@@ -18,11 +18,8 @@ describe('images', () => {
   })
 
   test('lists what each environment runs and whether it is locked', async () => {
-    const [table, json] = await Promise.all([copy.regent('images'), copy.regent('images', '--json')])
-    expect(table).toMatchObject({ code: 0, stderr: '' })
-    expect(table.stdout).toMatch(
-      /^ENVIRONMENT +NAME +LOCKED +REFERENCE\ndev +agent +no +ghcr\.io\/regent-dev\/agent:1\n/,
-    )
+    const json = await copy.regent('images', '--json')
+    expect(json).toMatchObject({ code: 0, stderr: '' })
     const images = JSON.parse(json.stdout) as object[]
     expect(images.slice(0, 3)).toEqual([
       { environment: 'dev', name: 'agent', reference: 'ghcr.io/regent-dev/agent:1', locked: false },

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { checkRequirement } from '../../cli/check-requirement.ts'
-import type { ClusterView } from '../../cli/cluster-view.ts'
+import { type ClusterView, connect, Unanswered } from '../../cli/cluster-view.ts'
+import { Refusal, UsageError } from '../../cli/errors.ts'
 import { requirementName, requirementsOf } from '../../cli/requirements.ts'
 import { dev } from '../../environments/dev.ts'
 import { local } from '../../environments/local.ts'
@@ -118,16 +119,12 @@ describe('requires', () => {
   const secret = (...keys: string[]) => ({ data: Object.fromEntries(keys.map((key) => [key, 'aHVudGVyMg=='])) })
   const secrets = '/api/v1/namespaces/regent-system/secrets'
 
-  test('prints a table, or JSON', async () => {
-    const [table, json] = await Promise.all([regent(['requires', 'dev']), regent(['requires', 'dev', '--json'])])
+  test('prints a table', async () => {
+    const table = await regent(['requires', 'dev'])
     expect(table).toMatchObject({ code: 0, stderr: '' })
     expect(table.stdout).toMatch(
       /^KIND +NAME +NEEDED FOR\nKubernetes +1\.30 or newer +\S.*\nDefaultStorageClass +any +volumes of etcd\n$/,
     )
-    expect(JSON.parse(json.stdout)).toMatchObject([
-      { kind: 'Kubernetes', minimumVersion: '1.30' },
-      { kind: 'DefaultStorageClass', name: 'default' },
-    ])
   })
 
   test('--check asks the cluster for each, fails if one is missing or unknown, and shows no secret', async () => {
@@ -179,21 +176,6 @@ describe('requires', () => {
       ])
       expect(stdout).not.toMatch(/hunter2|aHVudGVyMg|top secret|let-me-in/)
       expect(api.asked.filter((path) => path.startsWith('/api/v1/nodes'))).toHaveLength(1)
-
-      const asStranger = await regent([
-        'requires',
-        'dev',
-        '--check',
-        '--kubeconfig',
-        kubeconfig,
-        '--context',
-        'stranger',
-      ])
-      expect(asStranger).toEqual({
-        code: 1,
-        stdout: '',
-        stderr: `error: the cluster at ${api.url} cannot be asked: it refuses the credentials (401)\n`,
-      })
     } finally {
       await api.stop()
     }
@@ -221,51 +203,87 @@ describe('requires', () => {
     }
   })
 
-  test.each([
-    ['there is no kubeconfig', [], 1, /^error: no cluster: name a kubeconfig by --kubeconfig or KUBECONFIG/],
-    [
-      'the kubeconfig cannot be read',
-      ['--kubeconfig', '/nonexistent/kubeconfig'],
-      1,
-      /^error: \/nonexistent\/kubeconfig cannot be read as a kubeconfig: ENOENT/,
-    ],
-    [
-      'the cluster cannot be reached',
-      ['--kubeconfig', 'CLOSED'],
-      1,
-      /^error: the cluster at http:\/\/127\.0\.0\.1:[0-9]+ cannot be asked: connect ECONNREFUSED/,
-    ],
-    [
-      'the context is unknown',
-      ['--kubeconfig', 'CLOSED', '--context', 'stagin'],
-      2,
-      /^error: unknown context 'stagin', did you mean 'staging'\?\n$/,
-    ],
-  ])('--check fails in one line if %s', async (_, args, code, message) => {
-    const gone = await ApiServer.start({})
-    await gone.stop()
-    const closed = join(folder, 'closed')
-    writeFileSync(
-      closed,
-      JSON.stringify({
-        clusters: [{ name: 'c', cluster: { server: gone.url, 'insecure-skip-tls-verify': true } }],
-        contexts: [{ name: 'staging', context: { cluster: 'c', user: 'u' } }],
-        users: [{ name: 'u', user: {} }],
-        'current-context': 'staging',
-      }),
-    )
-    const given = args.map((arg) => (arg === 'CLOSED' ? closed : arg))
-    const failed = await regent(['requires', 'dev', '--check', ...given])
-    expect(failed).toMatchObject({ code, stdout: '' })
-    expect(failed.stderr).toMatch(message)
-    expect(failed.stderr.trimEnd().split('\n')).toHaveLength(1)
-  })
-
   test('a cluster without --check is a mistake in usage', async () => {
     const { code, stderr } = await regent(['requires', 'dev', '--context', 'admin'])
     expect({ code, stderr }).toEqual({
       code: 2,
       stderr: 'error: --kubeconfig and --context say which cluster to ask: add --check\n',
     })
+  })
+})
+
+describe('connecting to a cluster', () => {
+  const { HOME, KUBECONFIG } = process.env
+  let folder = ''
+  let api: ApiServer
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'regent-connect-'))
+    api = await ApiServer.start({
+      '/version': { major: '1', minor: '30', gitVersion: 'v1.30.0' },
+      '/api/v1/nodes': 500,
+    })
+    process.env['HOME'] = folder
+    delete process.env['KUBECONFIG']
+  })
+  afterAll(async () => {
+    await api.stop()
+    rmSync(folder, { recursive: true })
+    Object.assign(process.env, { HOME, ...(KUBECONFIG !== undefined && { KUBECONFIG }) })
+  })
+
+  test('fails if there is no kubeconfig', async () => {
+    await expect(connect(undefined, undefined)).rejects.toThrow(
+      /^error: no cluster: name a kubeconfig by --kubeconfig or KUBECONFIG, and a context by --context$/,
+    )
+  })
+
+  test('fails if the kubeconfig cannot be read', async () => {
+    await expect(connect('/nonexistent/kubeconfig', undefined)).rejects.toThrow(
+      /^error: \/nonexistent\/kubeconfig cannot be read as a kubeconfig: ENOENT/,
+    )
+  })
+
+  test('fails if the kubeconfig is none', async () => {
+    const file = join(folder, 'text')
+    writeFileSync(file, '{')
+    await expect(connect(file, undefined)).rejects.toThrow(/^error: .*\/text cannot be read as a kubeconfig: /)
+  })
+
+  test('fails if the context is unknown', async () => {
+    const unknown = connect(api.kubeconfig(folder), 'admn')
+    await expect(unknown).rejects.toThrow(UsageError)
+    await expect(unknown).rejects.toThrow("unknown context 'admn', did you mean 'admin'?")
+  })
+
+  test('fails if the cluster refuses the user', async () => {
+    await expect(connect(api.kubeconfig(folder), 'stranger')).rejects.toThrow(
+      new Refusal([`error: the cluster at ${api.url} cannot be asked: it refuses the credentials (401)`]),
+    )
+  })
+
+  test('fails if the cluster cannot be reached', async () => {
+    const gone = await ApiServer.start({})
+    await gone.stop()
+    await expect(connect(gone.kubeconfig(folder), undefined)).rejects.toThrow(
+      /^error: the cluster at http:\/\/127\.0\.0\.1:[0-9]+ cannot be asked: connect ECONNREFUSED/,
+    )
+  })
+
+  test('fails if the cluster does not answer in time', async () => {
+    const silent = await ApiServer.start({ '/version': 0 })
+    try {
+      await expect(connect(silent.kubeconfig(folder), undefined, 100)).rejects.toThrow(
+        `error: the cluster at ${silent.url} cannot be asked: no answer in time`,
+      )
+    } finally {
+      await silent.stop()
+    }
+  })
+
+  test('says which question is not answered, and nothing of what the answer held', async () => {
+    const cluster = await connect(api.kubeconfig(folder), undefined)
+    await expect(cluster.schedulableNodes()).rejects.toThrow(new Unanswered('Nodes: it answers with 500'))
+    await expect(cluster.storageClasses()).rejects.toThrow('StorageClasses: the cluster does not know them')
+    expect(await cluster.secretKeys('a', 'b')).toBeUndefined()
   })
 })

@@ -35,19 +35,4 @@ describe('validate', () => {
       'error: local.agent.replicas: expected 1 while leaderElection.enabled is false, got 3; set leaderElection.enabled to true: replicas without election evict each other from the control plane every 2 s (environments/local.ts)',
     )
   })
-
-  test('says what is wrong with the lock of the images', async () => {
-    copy.write(
-      'images.lock.json',
-      JSON.stringify({ agent: { version: 'latest', tag: 'x' }, etcd: { version: '1', digest: 'sha256:0' } }),
-    )
-    const { code, stderr } = await copy.regent('validate', 'dev')
-    expect(code).toBe(1)
-    expect(stderr.split('\n')).toEqual([
-      'error: images.lock.json.agent: expected repository, version and digest alone, got tag; correct it (images.lock.json)',
-      'error: images.lock.json.agent.version: expected the exact version, as the tag names it, got "latest"; correct it (images.lock.json)',
-      'error: images.lock.json.etcd.digest: expected a digest: `sha256:` and 64 hexadecimal digits, got "sha256:0"; correct it (images.lock.json)',
-      '',
-    ])
-  })
 })
