@@ -38,8 +38,8 @@ test('fails if an init container states nothing', () => {
   ])
 })
 
-test('fails if a quantity is none', () => {
-  expect(found(resources, edited(agent, [...own, 'limits', 'memory'], '128MB'))).toEqual([
-    expect.stringContaining("expected a quantity such as 500m, 4 or 16Gi, got 'limits.memory' (128MB)"),
+test.each(['requests', 'limits'])('fails if a quantity of the %s is none', (part) => {
+  expect(found(resources, edited(agent, [...own, part, 'memory'], '128MB'))).toEqual([
+    expect.stringContaining(`expected a quantity such as 500m, 4 or 16Gi, got '${part}.memory' (128MB)`),
   ])
 })

@@ -64,7 +64,10 @@ describe("a workload's own selector", () => {
   test('accepts labels and expressions together, also on labels that a pod does not have', () => {
     const selector = {
       matchLabels: { 'app.kubernetes.io/name': 'regent-agent' },
-      matchExpressions: [{ key: 'tier', operator: 'NotIn', values: ['batch'] }],
+      matchExpressions: [
+        { key: 'tier', operator: 'NotIn', values: ['batch'] },
+        { key: 'role', operator: 'DoesNotExist' },
+      ],
     }
     expect(found(selectors, edited('Deployment/regent-agent', ['spec', 'selector'], selector))).toEqual([])
   })
