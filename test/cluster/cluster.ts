@@ -78,21 +78,24 @@ async function startApi(id: string, journal: Journal, release: KubernetesRelease
 
 /** Ready is when a pod could be created: the last thing to appear for that is the default ServiceAccount. */
 export async function waitUntilReady(controlPlane: ControlPlane, kubectl: string, kubeconfig: string): Promise<void> {
-  const ask = [kubectl, '--kubeconfig', kubeconfig, 'get', 'serviceaccount', 'default', '--namespace=default']
-  await waitFor(
-    'ready control plane',
-    async () => {
-      try {
-        controlPlane.assertRunning()
-      } catch (error) {
-        throw new Stop(error)
-      }
-      const { exitCode, stderr } = await run(ask)
-      if (exitCode !== 0) throw new Error(stderr)
-      return true
-    },
-    { seconds: 90 },
-  )
+  const answered = (what: string, ...args: readonly string[]): Promise<boolean> =>
+    waitFor(
+      what,
+      async () => {
+        try {
+          controlPlane.assertRunning()
+        } catch (error) {
+          throw new Stop(error)
+        }
+        const { exitCode, stderr } = await run([kubectl, '--kubeconfig', kubeconfig, 'get', ...args])
+        if (exitCode !== 0) throw new Error(stderr)
+        return true
+      },
+      { seconds: 90 },
+    )
+  await answered('ready API server', '--raw=/readyz')
+  await controlPlane.startControllers()
+  await answered('default ServiceAccount', 'serviceaccount', 'default', '--namespace=default')
 }
 
 /** Ports that nobody listens on. Held open together, so that they differ. */

@@ -18,6 +18,11 @@ export interface ControlPlanePlace {
 
 export interface ControlPlane {
   readonly auditLog: string
+  /**
+   * Starts the controller manager and the scheduler, once the API server is ready: they give up on one that takes
+   * longer than 10 s to let them in, which a busy machine may need.
+   */
+  startControllers(): Promise<void>
   /** @throws with the log of the part that ended, if one did */
   assertRunning(): void
 }
@@ -35,7 +40,7 @@ const AUDIT_POLICY = {
   rules: [{ level: 'Metadata' }],
 }
 
-/** Starts etcd, the API server, the controller manager and the scheduler without waiting for any of them. */
+/** Starts etcd and the API server without waiting for either of them. */
 export async function startControlPlane(
   journal: Journal,
   place: ControlPlanePlace,
@@ -58,13 +63,15 @@ export async function startControlPlane(
     serverArguments(folder, place, certificate, auditLog),
   )
   const url = `https://127.0.0.1:${place.ports.server}`
-  for (const name of ['kube-controller-manager', 'kube-scheduler'] as const) {
-    const kubeconfig = await writeKubeconfig(join(folder, `${name}.kubeconfig`), url, certificate, name)
-    const args = name === 'kube-scheduler' ? [] : controllerArguments(folder, certificate)
-    start(name, await binary(name), [...args, ...CLIENT_ARGUMENTS, `--kubeconfig=${kubeconfig}`])
-  }
   return {
     auditLog,
+    startControllers: async () => {
+      for (const name of ['kube-controller-manager', 'kube-scheduler'] as const) {
+        const kubeconfig = await writeKubeconfig(join(folder, `${name}.kubeconfig`), url, certificate, name)
+        const args = name === 'kube-scheduler' ? [] : controllerArguments(folder, certificate)
+        start(name, await binary(name), [...args, ...CLIENT_ARGUMENTS, `--kubeconfig=${kubeconfig}`])
+      }
+    },
     assertRunning: () => {
       for (const [name, identity] of running) assertRunning(journal.folder, name, identity)
     },

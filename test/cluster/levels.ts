@@ -19,7 +19,7 @@ export async function prepareLevel(level: ClusterLevel): Promise<void> {
 export async function startLevel(level: ClusterLevel, onCreated: OnCreated): Promise<string> {
   const started = await startCluster(
     level === 'nodes'
-      ? { kind: 'nodes', nodes: 2 }
+      ? { kind: 'nodes', nodes: 5 }
       : { kind: 'api', release: level === 'oldest' ? 'oldest' : 'newest' },
     onCreated,
   )

@@ -1,0 +1,211 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { dev } from '../../environments/dev.ts'
+import { local } from '../../environments/local.ts'
+import type { EnvironmentPart, Layer } from '../../lib/config/layer.ts'
+import { etcdImage, importImage } from '../cluster/images.ts'
+import { kubectlJson, mustKubectl } from '../cluster/kubectl.ts'
+import {
+  cutNetwork,
+  drain,
+  evict,
+  nodeNamed,
+  restoreNetwork,
+  uncordon,
+  waitForNode,
+} from '../cluster/node-operations.ts'
+import { cluster } from '../cluster/state.ts'
+import { waitFor } from '../cluster/wait-for.ts'
+import { applyFolder, forCluster, removeEnvironments, rendered, withFolder } from '../delivery/environment.ts'
+import { countedMembers, createTlsSecrets, etcdctl, killPod, type Member, members, readyMembers } from './members.ts'
+
+const namespace = 'regent-system'
+
+beforeAll(async () => {
+  await importImage(cluster(), await etcdImage('gcr.io/etcd-development/etcd:v3.6.16'))
+  await removeEnvironments()
+})
+
+async function applied(layer: Layer, part: EnvironmentPart = {}): Promise<void> {
+  await withFolder(rendered(forCluster(layer, { cluster: { nodes: cluster().nodes.length }, ...part })), applyFolder)
+}
+
+function first(found: readonly Member[]): Member {
+  const [member] = found
+  if (member === undefined) throw new Error('no member')
+  return member
+}
+
+/** Another member than the one that is about to suffer. */
+function other(found: readonly Member[], than: Member): Member {
+  return first(found.filter(({ name }) => name !== than.name))
+}
+
+function placed({ node, name }: Member) {
+  if (node === undefined) throw new Error(`${name} is on no node`)
+  return nodeNamed(node)
+}
+
+describe('one member', () => {
+  beforeAll(() => applied(dev))
+  afterAll(removeEnvironments)
+
+  test('bootstraps from nothing, and finds its data again after it was killed', async () => {
+    const [member] = await readyMembers(1)
+    await etcdctl('regent-consensus-0', ['put', 'kept', 'yes'])
+    await killPod('regent-consensus-0')
+    await waitFor('another pod', async () => (await members()).some(({ uid }) => uid !== member?.uid))
+    await readyMembers(1)
+    expect(await etcdctl('regent-consensus-0', ['get', 'kept', '--print-value-only'])).toBe('yes')
+  })
+
+  test('does not hold up a drain of its node', async () => {
+    const node = placed(first(await readyMembers(1)))
+    const { exitCode, stderr } = await drain(node)
+    expect([exitCode, stderr.includes('error')]).toEqual([0, false])
+    await uncordon(node)
+    await readyMembers(1)
+  })
+})
+
+describe('three members', () => {
+  let bootstrapped: readonly Member[] = []
+  beforeAll(async () => {
+    await applied(local)
+    bootstrapped = await readyMembers(3)
+    await etcdctl('regent-consensus-0', ['put', 'kept', 'yes'])
+  })
+  afterAll(removeEnvironments)
+
+  test('bootstrap from nothing at the same time, each on a host of its own', async () => {
+    expect(new Set(bootstrapped.map(({ node }) => node)).size).toBe(3)
+    expect(await countedMembers('regent-consensus-0')).toBe(3)
+  })
+
+  test('go on writing when one of them is killed, which comes back to its data', async () => {
+    const found = await readyMembers(3)
+    const victim = first(found)
+    await killPod(victim.name)
+    await etcdctl(other(found, victim).name, ['put', 'during', 'the loss'])
+    await readyMembers(3)
+    expect(await etcdctl(victim.name, ['get', 'during', '--print-value-only'])).toBe('the loss')
+  })
+
+  test('are not evicted beyond their quorum', async () => {
+    const found = await readyMembers(3)
+    const [one, two] = found
+    await waitFor('a budget that knows all three', async () => {
+      const { status } = await kubectlJson<{ status: { disruptionsAllowed?: number } }>([
+        'get',
+        'pdb/regent-consensus',
+        '-n',
+        namespace,
+      ])
+      return status.disruptionsAllowed === 1
+    })
+    expect(await evict(namespace, one?.name ?? '')).toBe(201)
+    expect(await evict(namespace, two?.name ?? '')).toBe(429)
+    await waitFor('another pod', async () =>
+      (await members()).some(({ name, uid }) => name === one?.name && uid !== one.uid),
+    )
+    await readyMembers(3)
+  })
+
+  test('keep a quorum while a node is drained, and the drain ends', async () => {
+    const found = await readyMembers(3)
+    const victim = first(found)
+    const node = placed(victim)
+    let fewest = 3
+    const drained = drain(node)
+    const watched = waitFor(
+      'the end of the drain',
+      async () => {
+        fewest = Math.min(fewest, (await members()).filter(({ ready }) => ready).length)
+        return Promise.race([
+          drained.then(() => true),
+          new Promise<false>((resolve) => setImmediate(() => resolve(false))),
+        ])
+      },
+      { seconds: 130 },
+    )
+    await watched
+    expect((await drained).exitCode).toBe(0)
+    expect(fewest).toBeGreaterThanOrEqual(2)
+    await etcdctl(other(found, victim).name, ['put', 'during', 'the drain'])
+    // Its volume is on any node here, so the member moves.
+    await readyMembers(3)
+    await uncordon(node)
+  })
+
+  test('keep their data over a rolling restart, and never lose their quorum meanwhile', async () => {
+    const before = await readyMembers(3)
+    await mustKubectl(['rollout', 'restart', 'statefulset/regent-consensus', '-n', namespace])
+    let fewest = 3
+    await waitFor(
+      'three other pods',
+      async () => {
+        const found = await members()
+        fewest = Math.min(fewest, found.filter(({ ready }) => ready).length)
+        const old = new Set(before.map(({ uid }) => uid))
+        return found.length === 3 && found.every(({ uid, ready }) => ready && !old.has(uid))
+      },
+      { seconds: 180, everyMilliseconds: 500 },
+    )
+    expect(fewest).toBeGreaterThanOrEqual(2)
+    for (const { name } of before) {
+      expect(await etcdctl(name, ['get', 'kept', '--print-value-only'])).toBe('yes')
+    }
+  })
+
+  test('go on writing when a node is lost, and are three again when it is back', async () => {
+    const found = await readyMembers(3)
+    const victim = first(found)
+    const node = placed(victim)
+    await cutNetwork(node)
+    try {
+      await waitForNode(node, 'Ready=Unknown')
+      await etcdctl(other(found, victim).name, ['put', 'during', 'the cut'])
+    } finally {
+      await restoreNetwork(node)
+    }
+    await waitForNode(node, 'Ready=True')
+    await readyMembers(3)
+    expect(await etcdctl(victim.name, ['get', 'during', '--print-value-only'])).toBe('the cut')
+  })
+})
+
+describe('five members', () => {
+  beforeAll(() => applied(local, { consensus: { members: 5 } }))
+  afterAll(removeEnvironments)
+
+  test('bootstrap at the same time and go on writing without two of them', async () => {
+    const found = await readyMembers(5)
+    expect(new Set(found.map(({ node }) => node)).size).toBe(5)
+    expect(await countedMembers('regent-consensus-4')).toBe(5)
+    await killPod('regent-consensus-0')
+    await killPod('regent-consensus-1')
+    await etcdctl('regent-consensus-2', ['put', 'during', 'the loss of two'])
+    await readyMembers(5)
+    expect(await etcdctl('regent-consensus-0', ['get', 'during', '--print-value-only'])).toBe('the loss of two')
+  })
+})
+
+describe('members with TLS', () => {
+  const tls = {
+    peerSecretName: 'regent-consensus-peer-tls',
+    serverSecretName: 'regent-consensus-server-tls',
+    clientSecretName: 'regent-consensus-client-tls',
+  }
+  beforeAll(async () => {
+    await applied(local, { consensus: { tls } })
+    await createTlsSecrets(3)
+  })
+  afterAll(removeEnvironments)
+
+  test('bootstrap once their certificates are there, and serve nobody without one', async () => {
+    await readyMembers(3)
+    expect(await countedMembers('regent-consensus-0', true)).toBe(3)
+    await etcdctl('regent-consensus-1', ['put', 'over', 'TLS'], true)
+    expect(await etcdctl('regent-consensus-2', ['get', 'over', '--print-value-only'], true)).toBe('TLS')
+    await expect(etcdctl('regent-consensus-0', ['get', 'over'])).rejects.toThrow(/deadline exceeded|connection|EOF/)
+  })
+})
