@@ -1,6 +1,36 @@
 import { afterAll, beforeEach, describe, expect, test } from '@jest/globals'
+import { usedImages } from '../../cli/used-images.ts'
+import { dev } from '../../environments/dev.ts'
+import { parseEnvironment } from '../../lib/config/parse.ts'
+import { ManifestIndex } from '../../lib/output/manifest-index.ts'
 import { digestOf, indexType, manifest, RegistryServer } from '../images/registry-server.ts'
 import { ProjectCopy } from './program.ts'
+
+describe('images of an environment', () => {
+  test('are those of all its containers, each once', () => {
+    const { environment } = parseEnvironment(dev)
+    if (environment === undefined) throw new Error('expected a valid environment')
+    const container = (image: string) => ({ name: image, image })
+    const manifest = (kind: string, containers: readonly string[], initContainers: readonly string[] = []) => {
+      const pod = { containers: containers.map(container), initContainers: initContainers.map(container) }
+      const template = { metadata: { labels: {} }, spec: pod }
+      const spec = kind === 'CronJob' ? { jobTemplate: { spec: { template } } } : { template }
+      const thing = { apiVersion: 'v1', kind, metadata: { name: 'a', namespace: 'n' }, spec }
+      return { manifest: thing, application: '0-core', settingsPath: '' }
+    }
+    const entries = [
+      manifest('Deployment', ['r.example/b:2', 'r.example/x:9'], ['ghcr.io/regent-dev/a:1']),
+      manifest('CronJob', ['r.example/b:2']),
+    ]
+    const index = new ManifestIndex('dev', environment.cluster, entries)
+    const lock = { a: { version: '1' }, b: { version: '2', repository: 'r.example/b' }, unused: { version: '3' } }
+    expect(usedImages({ name: 'dev', environment, index, problems: [] }, lock)).toEqual([
+      { environment: 'dev', name: '', reference: 'r.example/x:9', locked: false },
+      { environment: 'dev', name: 'a', reference: 'ghcr.io/regent-dev/a:1', locked: false },
+      { environment: 'dev', name: 'b', reference: 'r.example/b:2', locked: false },
+    ])
+  })
+})
 
 describe('images', () => {
   const copy = new ProjectCopy()

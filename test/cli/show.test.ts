@@ -87,11 +87,12 @@ describe('show', () => {
   })
 
   test('refuses an environment whose values are wrong', async () => {
-    copy.edit('environments/dev.ts', 'replicas: 1,', "replicas: 'one',")
-    const { code, stdout, stderr } = await copy.regent('show', 'dev', 'agent.replicas')
+    // An optional value: without it the environment would be whole, and its default shown for what the file says.
+    copy.edit('environments/dev.ts', "logLevel: 'debug'", "logLevel: 'loud'")
+    const { code, stdout, stderr } = await copy.regent('show', 'dev', 'agent.logLevel')
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
     expect(stderr).toBe(
-      `error: dev.agent.replicas: expected a whole number from 1 to 9, got "one"; correct it: replicas; more than one needs leader election (environments/dev.ts)\nerror: dev has no resolved values before these are corrected\n`,
+      `error: dev.agent.logLevel: expected one of debug, info, warn, error, got "loud"; correct it: the least important level that is logged (environments/dev.ts)\nerror: dev has no resolved values before these are corrected\n`,
     )
   })
 

@@ -121,7 +121,9 @@ describe('synth of a project', () => {
         'error: staging.agent.replica: expected one of',
         'error: staging.agent.replicas: expected a whole number from 1 to 9',
       ]
-      for (const failed of [await copy.regent('synth'), await copy.cdk8sSynth()]) {
+      const refused = await copy.cdk8sSynth()
+      expect(refused.stderr).toContain('returned a non-zero exit code 1')
+      for (const failed of [await copy.regent('synth'), refused]) {
         expect(failed.code).toBe(1)
         const lines = failed.stderr.split('\n').filter((line) => /^error: (dev|staging)\./.test(line))
         expect(lines.map((line, index) => line.slice(0, problems[index]?.length))).toEqual(problems)

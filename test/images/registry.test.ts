@@ -224,5 +224,6 @@ describe('a redirect', () => {
   ])('fails if it leads %s', async (_, location, message) => {
     const server = await start({ [path]: (__, response) => response.writeHead(302, { location }).end() })
     expect(await failureOf(resolveImage(`${server.host}/some/etcd`, 'v1'))).toContain(message)
+    expect(server.asked.length).toBeLessThanOrEqual(6)
   })
 })
