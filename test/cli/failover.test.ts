@@ -1,11 +1,11 @@
-import { describe, expect, test } from '@jest/globals'
+import { afterAll, describe, expect, test } from '@jest/globals'
 import { failoverOf } from '../../cli/failover-of.ts'
 import { productionUsEast1 } from '../../environments/production-us-east-1.ts'
 import { dev } from '../../environments/dev.ts'
 import type { Environment } from '../../lib/config/environment.ts'
 import type { Layer } from '../../lib/config/layer.ts'
 import { parseEnvironment } from '../../lib/config/parse.ts'
-import { regent } from './program.ts'
+import { Session } from './program.ts'
 
 function environmentOf(source: Layer): Environment {
   const { environment } = parseEnvironment(source)
@@ -51,10 +51,12 @@ describe('failover of an environment', () => {
 })
 
 describe('failover', () => {
+  const session = new Session()
+  afterAll(() => session.end())
   test('prints a table per environment with the formulas, or JSON', async () => {
     const [text, json] = await Promise.all([
-      regent(['failover', 'dev', 'staging']),
-      regent(['failover', 'staging', '--json']),
+      session.regent('failover', 'dev', 'staging'),
+      session.regent('failover', 'staging', '--json'),
     ])
     expect(text).toMatchObject({ code: 0, stderr: '' })
     expect(text.stdout).toContain('dev: 1 replica, no election\n  no standby and no bound: the kubelet restarts')

@@ -4,7 +4,7 @@ import { dev } from '../../environments/dev.ts'
 import { parseEnvironment } from '../../lib/config/parse.ts'
 import { ManifestIndex } from '../../lib/output/manifest-index.ts'
 import { digestOf, indexType, manifest, RegistryServer } from '../images/registry-server.ts'
-import { ProjectCopy } from './program.ts'
+import { ProjectCopy, Session } from './program.ts'
 
 describe('images of an environment', () => {
   test('are those of all its containers, each once', () => {
@@ -34,7 +34,11 @@ describe('images of an environment', () => {
 
 describe('images', () => {
   const copy = new ProjectCopy()
-  afterAll(() => copy.remove())
+  const session = new Session(copy.folder)
+  afterAll(() => {
+    session.end()
+    copy.remove()
+  })
   const digest = digestOf('{}')
   beforeEach(() => {
     copy.write(
@@ -48,7 +52,7 @@ describe('images', () => {
   })
 
   test('lists what each environment runs and whether it is locked', async () => {
-    const json = await copy.regent('images', '--json')
+    const json = await session.regent('images', '--json')
     expect(json).toMatchObject({ code: 0, stderr: '' })
     const images = JSON.parse(json.stdout) as object[]
     expect(images.slice(0, 3)).toEqual([
@@ -73,7 +77,7 @@ describe('images', () => {
       const repository = `${server.host}/some/etcd`
       const lock = { agent: { version: '1' }, etcd: { repository, version: '3', digest } }
       copy.write('images.lock.json', JSON.stringify(lock))
-      const { code, stdout, stderr } = await copy.regent('images', '--lock')
+      const { code, stdout, stderr } = await session.regent('images', '--lock')
       expect({ code, stderr }).toEqual({ code: 0, stderr: `warning: etcd: its tag has moved, it was ${digest}\n` })
       expect(stdout).toMatch(new RegExp(`\netcd +linux/amd64 +${repository}:3@${digestOf(body)}\n$`))
       expect(JSON.parse(copy.read('images.lock.json'))).toEqual({
@@ -90,7 +94,7 @@ describe('images', () => {
     try {
       copy.write('images.lock.json', JSON.stringify({ etcd: { repository: `${server.host}/some/etcd`, version: '3' } }))
       const before = copy.read('images.lock.json')
-      const { code, stdout, stderr } = await copy.regent('images', '--lock', 'etcd')
+      const { code, stdout, stderr } = await session.regent('images', '--lock', 'etcd')
       expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
       expect(stderr).toBe(
         `error: ${server.host}/some/etcd:3: expected a manifest, got status 404; correct repository or version in images.lock.json: there is no such image (images.lock.json)\nerror: images.lock.json was not changed\n`,
@@ -102,7 +106,7 @@ describe('images', () => {
   })
 
   test('--lock refuses images of our own and unknown ones by name', async () => {
-    const { code, stdout, stderr } = await copy.regent('images', '--lock', 'agent', 'etcdd')
+    const { code, stdout, stderr } = await session.regent('images', '--lock', 'agent', 'etcdd')
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
     expect(stderr).toBe(
       "error: 'agent' is an image of our own: its build writes its digest; unknown image 'etcdd', did you mean 'etcd'?; can be locked: etcd\n",
@@ -111,7 +115,7 @@ describe('images', () => {
 
   test('the lock must know what the environments run', async () => {
     copy.write('images.lock.json', JSON.stringify({ agent: { version: '1' }, 'control-plane': { version: '2' } }))
-    expect(await copy.regent('images')).toEqual({
+    expect(await session.regent('images')).toEqual({
       code: 1,
       stdout: '',
       stderr:

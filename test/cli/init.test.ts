@@ -2,7 +2,7 @@ import { afterAll, afterEach, describe, expect, test } from '@jest/globals'
 import { format, resolveConfig } from 'prettier'
 import { readSiteFile, siteFileText } from '../../cli/site-file.ts'
 import { answerProblems } from '../../cli/site-problems.ts'
-import { project, ProjectCopy } from './program.ts'
+import { project, ProjectCopy, Session } from './program.ts'
 
 const site = 'environments/site.ts'
 
@@ -76,7 +76,12 @@ describe('init', () => {
   const copy = new ProjectCopy()
   const original = copy.read(site)
   afterEach(() => copy.write(site, original))
-  afterAll(() => copy.remove())
+  // For what is answered before the environments are read.
+  const session = new Session(copy.folder)
+  afterAll(() => {
+    session.end()
+    copy.remove()
+  })
   const good = [
     '--repository',
     'https://git.example.com/p/regent',
@@ -121,7 +126,7 @@ describe('init', () => {
   }, 20_000)
 
   test('reports every wrong value at once and changes nothing', async () => {
-    const { code, stdout, stderr } = await copy.regent(
+    const { code, stdout, stderr } = await session.regent(
       ...['init', '--repository', 'git@example.com:regent', '--registry', 'Registry', '--domain', 'a b', '--write'],
       ...['--api-server', 'staging=10.1.0.0/33'],
     )
@@ -147,7 +152,7 @@ describe('init', () => {
 
   test('has nothing to change if the file says so already', async () => {
     const same = ['--repository', 'https://github.com/regent-dev/regent', '--registry', 'ghcr.io/regent-dev']
-    expect(await copy.regent('init', ...same, '--domain', 'regent.example', '--write')).toEqual({
+    expect(await session.regent('init', ...same, '--domain', 'regent.example', '--write')).toEqual({
       code: 0,
       stdout: 'environments/site.ts: nothing to change\n',
       stderr: '',
@@ -164,7 +169,7 @@ describe('init', () => {
   })
 
   test('a range of an environment that has none there is a mistake in usage', async () => {
-    const { code, stdout, stderr } = await copy.regent('init', ...good, '--api-server', 'stagin=10.0.0.0/24')
+    const { code, stdout, stderr } = await session.regent('init', ...good, '--api-server', 'stagin=10.0.0.0/24')
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
     expect(stderr).toBe(
       "error: environments/site.ts has no ranges of 'stagin', did you mean 'staging'?; it has those of staging, production-us-east-1, production-eu-west-1, production-ap-southeast-1\n",

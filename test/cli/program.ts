@@ -1,4 +1,5 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, fork, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import {
   cpSync,
   mkdtempSync,
@@ -51,6 +52,47 @@ export function run(
 /** Runs `regent` of this project, or of a copy of it. */
 export function regent(args: readonly string[], folder = project): Promise<Ended> {
   return run([process.execPath, join(folder, 'cli/regent.ts'), ...args], { cwd: folder })
+}
+
+/**
+ * One process that runs `regent` as often as it is asked to, one after the other. For everything that does not change
+ * the project in between: what was imported once stays as it was.
+ */
+export class Session {
+  readonly #folder: string
+  #child: ChildProcess | undefined
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(folder = project) {
+    this.#folder = folder
+  }
+
+  regent(...args: readonly string[]): Promise<Ended> {
+    const ended = this.#last.then(() => this.#run(args))
+    this.#last = ended.catch(() => undefined)
+    return ended
+  }
+
+  async #run(args: readonly string[]): Promise<Ended> {
+    this.#child ??= fork(join(import.meta.dirname, 'session-process.ts'), [join(this.#folder, 'cli/regent.ts')], {
+      cwd: this.#folder,
+      env: environment,
+      execArgv: [],
+    })
+    const over = new AbortController()
+    const answered = once(this.#child, 'message', { signal: over.signal }) as Promise<[Ended]>
+    const died = once(this.#child, 'exit', { signal: over.signal }).then(([code]): never => {
+      throw new Error(`regent ${args.join(' ')}: expected an answer, got the end of its process (${String(code)})`)
+    })
+    this.#child.send(args)
+    const [answer] = await Promise.race([answered, died])
+    over.abort()
+    return answer
+  }
+
+  end(): void {
+    this.#child?.kill()
+  }
 }
 
 /**

@@ -15,7 +15,7 @@ import type { ExternalProps } from '../../lib/output/external.ts'
 import { ManifestIndex } from '../../lib/output/manifest-index.ts'
 import { render } from '../../lib/render.ts'
 import { ApiServer } from './api-server.ts'
-import { regent } from './program.ts'
+import { Session } from './program.ts'
 
 function linesOf(layer: Layer): readonly string[] {
   const { environment, index } = render(layer, readImageLock())
@@ -106,6 +106,8 @@ describe('a requirement', () => {
 })
 
 describe('requires', () => {
+  const session = new Session()
+  afterAll(() => session.end())
   let folder = ''
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'regent-requires-'))
@@ -120,7 +122,7 @@ describe('requires', () => {
   const secrets = '/api/v1/namespaces/regent-system/secrets'
 
   test('prints a table', async () => {
-    const table = await regent(['requires', 'dev'])
+    const table = await session.regent('requires', 'dev')
     expect(table).toMatchObject({ code: 0, stderr: '' })
     expect(table.stdout).toMatch(
       /^KIND +NAME +NEEDED FOR\nKubernetes +1\.30 or newer +\S.*\nDefaultStorageClass +any +volumes of etcd\n$/,
@@ -149,14 +151,14 @@ describe('requires', () => {
     })
     const kubeconfig = api.kubeconfig(folder)
     try {
-      const { code, stdout, stderr } = await regent([
+      const { code, stdout, stderr } = await session.regent(
         'requires',
         'staging',
         '--check',
         '--kubeconfig',
         kubeconfig,
         '--json',
-      ])
+      )
       expect({ code, stderr }).toEqual({ code: 1, stderr: '' })
       const found = JSON.parse(stdout) as { kind: string; name?: string; status: string; why: string }[]
       expect(found.map(({ kind, name, status, why }) => [name ?? kind, status, why])).toEqual([
@@ -192,7 +194,7 @@ describe('requires', () => {
       },
     })
     try {
-      const checked = await regent(['requires', 'dev', '--check', '--kubeconfig', api.kubeconfig(folder)])
+      const checked = await session.regent('requires', 'dev', '--check', '--kubeconfig', api.kubeconfig(folder))
       expect(checked).toMatchObject({ code: 0, stderr: '' })
       expect(checked.stdout).toMatch(
         /^KIND +NAME +STATUS +WHY +NEEDED FOR\nKubernetes +1\.30 or newer +met +the cluster runs v1\.30\.0 /,
@@ -204,7 +206,7 @@ describe('requires', () => {
   })
 
   test('a cluster without --check is a mistake in usage', async () => {
-    const { code, stderr } = await regent(['requires', 'dev', '--context', 'admin'])
+    const { code, stderr } = await session.regent('requires', 'dev', '--context', 'admin')
     expect({ code, stderr }).toEqual({
       code: 2,
       stderr: 'error: --kubeconfig and --context say which cluster to ask: add --check\n',

@@ -4,7 +4,7 @@ import { layer } from '../../lib/config/layer.ts'
 import { resolvedValues } from '../../cli/resolved-values.ts'
 import { staging } from '../../environments/staging.ts'
 import { dev } from '../../environments/dev.ts'
-import { ProjectCopy, regent } from './program.ts'
+import { ProjectCopy, Session } from './program.ts'
 
 function valuesOf(source: typeof dev, path?: string) {
   const { environment } = parseEnvironment(source)
@@ -69,11 +69,13 @@ describe('resolved values', () => {
 })
 
 describe('show', () => {
+  const session = new Session()
+  afterAll(() => session.end())
   const copy = new ProjectCopy()
   afterAll(() => copy.remove())
 
   test('prints a table', async () => {
-    expect(await regent(['show', 'dev', 'agent.sessions'])).toEqual({
+    expect(await session.regent('show', 'dev', 'agent.sessions')).toEqual({
       code: 0,
       stderr: '',
       stdout: [

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { ownershipLine } from '../../lib/output/serialize.ts'
-import { filesBelow, ProjectCopy, regent } from './program.ts'
+import { ProjectCopy, Session, filesBelow } from './program.ts'
 
 const configMap = 'dev/0-core/50-configmap.regent-system.regent-consensus-membership.yaml'
 const stale = `${ownershipLine}\nkind: Thing\n`
@@ -11,6 +11,8 @@ const stale = `${ownershipLine}\nkind: Thing\n`
 const patience = 20_000
 
 describe('synth', () => {
+  const session = new Session()
+  afterAll(() => session.end())
   let folder = ''
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'regent-synth-'))
@@ -21,7 +23,7 @@ describe('synth', () => {
     'writes; --check names what differs and changes nothing; synth repairs it, leaves foreign files, and --check agrees',
     async () => {
       const out = join(folder, 'deep/new')
-      const first = await regent(['synth', 'dev', '--out', out])
+      const first = await session.regent('synth', 'dev', '--out', out)
       expect(first).toMatchObject({ code: 0, stderr: '' })
       const correct = filesBelow(out)
       const { length } = Object.keys(correct)
@@ -39,7 +41,7 @@ describe('synth', () => {
       writeFileSync(join(out, 'old/0-core/99-thing.stale.yaml'), stale)
       const broken = filesBelow(out)
 
-      const checked = await regent(['synth', 'dev', '--out', out, '--check'])
+      const checked = await session.regent('synth', 'dev', '--out', out, '--check')
       expect(checked).toMatchObject({ code: 1, stdout: '' })
       expect(checked.stderr.split('\n')).toEqual([
         expect.stringContaining(`warning: ${out}/dev/notes.txt: expected a file that synthesizing wrote`),
@@ -51,7 +53,7 @@ describe('synth', () => {
       ])
       expect(filesBelow(out)).toEqual(broken)
 
-      const repaired = await regent(['synth', 'dev', '--out', out])
+      const repaired = await session.regent('synth', 'dev', '--out', out)
       expect(repaired.code).toBe(0)
       expect(repaired.stderr).toContain(`warning: ${out}/dev/notes.txt`)
       expect(repaired.stdout.split('\n')).toEqual([
@@ -63,7 +65,7 @@ describe('synth', () => {
       ])
       expect(filesBelow(out)).toEqual({ ...correct, ...others })
       rmSync(join(out, 'dev/notes.txt'))
-      expect(await regent(['synth', 'dev', '--out', out, '--check'])).toEqual({
+      expect(await session.regent('synth', 'dev', '--out', out, '--check')).toEqual({
         code: 0,
         stderr: '',
         stdout: `${out}: 1 environment, ${length} objects, up to date\n`,
@@ -77,7 +79,7 @@ describe('synth', () => {
     async () => {
       const out = join(folder, 'file')
       writeFileSync(out, 'mine\n')
-      const { code, stdout, stderr } = await regent(['synth', 'dev', '--out', out])
+      const { code, stdout, stderr } = await session.regent('synth', 'dev', '--out', out)
       expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
       expect(stderr).toBe(`error: ${out}: expected a folder, got a file at ${out}; choose another output folder\n`)
     },

@@ -1,7 +1,7 @@
-import { describe, expect, test } from '@jest/globals'
+import { afterAll, describe, expect, test } from '@jest/globals'
 import { CommanderError } from 'commander'
 import { createProgram } from '../../cli/program.ts'
-import { project, regent, run } from './program.ts'
+import { Session, project, run } from './program.ts'
 
 const commands = ['synth', 'validate', 'show', 'requires', 'failover', 'images', 'init']
 
@@ -22,6 +22,8 @@ async function said(
 }
 
 describe('usage', () => {
+  const session = new Session()
+  afterAll(() => session.end())
   test.each(commands)('%s --help explains itself with examples', async (command) => {
     const { code, out, err } = await said([command, '--help'])
     expect({ code, err }).toEqual({ code: 0, err: '' })
@@ -30,7 +32,7 @@ describe('usage', () => {
   })
 
   test('the help of the program names every command and the exit codes', async () => {
-    const { code, stdout, stderr } = await regent(['--help'])
+    const { code, stdout, stderr } = await session.regent('--help')
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     for (const command of commands) expect(stdout).toMatch(new RegExp(`^ {2}${command} `, 'm'))
     expect(stdout).toContain('Exit codes: 0 done; 1')
@@ -55,13 +57,13 @@ describe('usage', () => {
   })
 
   test('a mistake ends the program with 2', async () => {
-    const { code, stdout, stderr } = await regent(['synth', '--chek'])
+    const { code, stdout, stderr } = await session.regent('synth', '--chek')
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
     expect(stderr).not.toBe('')
   })
 
   test('an unknown environment is answered with the known ones and the nearest', async () => {
-    const { code, stdout, stderr } = await regent(['synth', 'stagin'])
+    const { code, stdout, stderr } = await session.regent('synth', 'stagin')
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
     expect(stderr).toBe(
       "error: unknown environment 'stagin', did you mean 'staging'?; known: dev, local, staging, production-us-east-1, production-eu-west-1, production-ap-southeast-1\n",

@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from '@jest/globals'
-import { ProjectCopy } from './program.ts'
+import { ProjectCopy, Session } from './program.ts'
 
 describe('validate', () => {
   const copy = new ProjectCopy()
@@ -19,7 +19,9 @@ describe('validate', () => {
     copy.edit('environments/local.ts', 'enabled: true', 'enabled: false')
     copy.edit('environments/dev.ts', "logLevel: 'debug'", "logLevel: 'loud'")
     copy.edit('environments/dev.ts', 'members: 1,', 'members: 2,')
-    const [text, json] = await Promise.all([copy.regent('validate'), copy.regent('validate', '--json')])
+    const session = new Session(copy.folder)
+    const [text, json] = [await session.regent('validate'), await session.regent('validate', '--json')]
+    session.end()
     expect(text).toMatchObject({ code: 1, stdout: '' })
     expect(json).toMatchObject({ code: 1, stderr: '' })
     const problems = JSON.parse(json.stdout) as { path: string; severity: string; source: string }[]
