@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os'
+
 /** Tests are ES modules in TypeScript: swc only strips the types, `npm run check` is what checks them. */
 export default {
   testEnvironment: 'node',
@@ -9,5 +11,7 @@ export default {
   testMatch: ['<rootDir>/test/**/*.test.ts', '<rootDir>/*/test/**/*.test.ts'],
   // These need a cluster: test/run.ts starts one and runs them.
   testPathIgnorePatterns: ['/node_modules/', '\\.(api|nodes)\\.test\\.ts$'],
+  // On two cores jest would start one worker; half of the tests wait for child processes.
+  maxWorkers: Math.max(2, availableParallelism() - 1),
   watchman: false,
 }

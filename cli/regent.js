@@ -1,5 +1,8 @@
 #!/usr/bin/env node
 // The only file in JavaScript: a Node that cannot read TypeScript must be able to say so.
+import module from 'node:module'
+import { join } from 'node:path'
+
 const [major, minor] = process.versions.node.split('.').map(Number)
 if (major < 22 || (major === 22 && minor < 18)) {
   console.error(
@@ -8,5 +11,7 @@ if (major < 22 || (major === 22 && minor < 18)) {
   )
   process.exitCode = 1
 } else {
+  // Compiled code is kept beside the packages: the libraries are larger than everything that is done with them.
+  module.enableCompileCache(join(import.meta.dirname, '..', 'node_modules', '.cache', 'regent'))
   await import('./regent.ts')
 }

@@ -3,7 +3,7 @@ import type { ManifestIndex } from '../output/manifest-index.ts'
 import { type Check, problemWith } from './check.ts'
 import { containerLimitsOf, defaultsOf, type LimitRangeItem, quantityOf } from './pod-resources.ts'
 import { type Container, containersOf } from './pods.ts'
-import { parseQuantity, printQuantity } from './quantity.ts'
+import { parseQuantity, printQuantity } from '../config/quantity.ts'
 import { type Workload, workloadsOf } from './workloads.ts'
 
 /**

@@ -1,6 +1,6 @@
 import type { ManifestIndex } from '../output/manifest-index.ts'
 import type { Container, PodSpec } from './pods.ts'
-import { parseQuantity } from './quantity.ts'
+import { parseQuantity } from '../config/quantity.ts'
 
 /** Whether what is counted is set aside for a container or what it may use at most. */
 export type Part = 'requests' | 'limits'

@@ -4,7 +4,7 @@ import type { ManifestIndex } from '../output/manifest-index.ts'
 import { type Check, problemWith } from './check.ts'
 import { type Defaults, defaultsOf, type Part, podQuantity, quantityOf } from './pod-resources.ts'
 import { containersOf } from './pods.ts'
-import { parseQuantity, printQuantity } from './quantity.ts'
+import { parseQuantity, printQuantity } from '../config/quantity.ts'
 import { type ClaimSpec, surgeOf, type Workload, workloadsOf } from './workloads.ts'
 
 interface QuotaSpec {

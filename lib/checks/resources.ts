@@ -3,7 +3,7 @@ import type { Manifest } from '../output/manifest.ts'
 import type { ManifestIndex } from '../output/manifest-index.ts'
 import { type Check, problemWith } from './check.ts'
 import { type Container, containersOf } from './pods.ts'
-import { parseQuantity } from './quantity.ts'
+import { parseQuantity } from '../config/quantity.ts'
 import { workloadsOf } from './workloads.ts'
 
 const required = ['cpu', 'memory', 'ephemeral-storage']

@@ -9,8 +9,9 @@ import { isValues, type Layer, originOf, type Value, type Values } from './layer
 /** A parsed environment, if there is one, and everything that the schema finds wrong or doubtful. */
 export interface ParsedEnvironment {
   /**
-   * `undefined` where the schema refuses too much. Where only optional values are wrong, they are left out, so that
-   * the rules across fields can be judged in the same run; the problems still stop everything.
+   * `undefined` where the schema refuses too much. Where only optional values are wrong they are left out, and for a
+   * wrong number the nearest allowed one stands in, so that the rules across fields can be judged in the same run; the
+   * problems still stop everything.
    */
   readonly environment: Environment | undefined
   readonly problems: readonly Problem[]
@@ -107,9 +108,23 @@ function withoutOffenders(values: Values, issues: readonly Issue[]): Values {
     const keys = issue.code === 'unrecognized_keys' && list < 0 ? issue.keys : [path.pop() ?? '']
     let holder: Value | undefined = copy
     for (const key of path) holder = isValues(holder) ? holder[key] : undefined
-    if (isValues(holder)) for (const key of keys) Reflect.deleteProperty(holder, key)
+    if (!isValues(holder)) continue
+    for (const key of keys) {
+      const standIn = standInOf(holder[key], fieldAt([...path, key]))
+      if (standIn === undefined) Reflect.deleteProperty(holder, key)
+      else Object.assign(holder, { [key]: standIn })
+    }
   }
   return copy
+}
+
+/** For a number that is out of its range, or written as a text, the nearest that is allowed. */
+function standInOf(value: Value | undefined, field: FieldSchema | undefined): number | undefined {
+  if (field?.minimum === undefined || field.maximum === undefined || value === null || value === '') return undefined
+  const number = typeof value === 'number' || typeof value === 'string' ? Number(value) : NaN
+  if (Number.isNaN(number)) return undefined
+  const whole = field.type === 'integer' ? Math.round(number) : number
+  return Math.min(Math.max(whole, field.minimum), field.maximum)
 }
 
 const decimalBytes = { k: 1e3, M: 1e6, G: 1e9, T: 1e12 } as const

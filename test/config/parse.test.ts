@@ -229,13 +229,13 @@ describe('the name under which problems are reported', () => {
 describe('what can still be judged', () => {
   test('an optional value that is wrong takes its default, and remains a problem', () => {
     const { environment, problems } = parsed({
-      agent: { logLevel: 'loud', replicsa: 1, drainBudgetSeconds: -1 },
-      foundation: { quota: { pods: 0 } },
+      agent: { logLevel: 'loud', replicsa: 1 },
+      foundation: { quota: { memory: 'much' } },
     })
-    expect(problems).toHaveLength(4)
+    expect(problems).toHaveLength(3)
     expect(environment).toMatchObject({
-      agent: { logLevel: 'info', drainBudgetSeconds: 30, replicas: 2 },
-      foundation: { quota: { pods: 500 } },
+      agent: { logLevel: 'info', replicas: 2 },
+      foundation: { quota: { memory: '200Gi' } },
     })
     expect(environment).not.toHaveProperty('agent.replicsa')
   })
@@ -247,8 +247,22 @@ describe('what can still be judged', () => {
     expect(environment?.controlPlane?.clients.cidrs).toEqual([])
   })
 
-  test('nothing, where something required is wrong', () => {
-    expect(parsed({ agent: { replicas: 99 } }).environment).toBeUndefined()
+  test('a number out of its range, or written as a text, is taken for the nearest that is allowed', () => {
+    const { environment, problems } = parsed({
+      agent: { replicas: 99, drainBudgetSeconds: -1 },
+      cluster: { nodes: '3' },
+      foundation: { quota: { pods: 0.2 } },
+    })
+    expect(problems).toHaveLength(4)
+    expect(environment).toMatchObject({
+      agent: { replicas: 9, drainBudgetSeconds: 0 },
+      cluster: { nodes: 3 },
+      foundation: { quota: { pods: 1 } },
+    })
+  })
+
+  test('nothing, where something required is wrong that is no number', () => {
+    expect(parsed({ agent: { replicas: 'many' } }).environment).toBeUndefined()
     expect(parsed({ cluster: { zones: ['a', ''] } }).environment).toBeUndefined()
   })
 

@@ -131,9 +131,9 @@ describe('three members', () => {
     expect((await drained).exitCode).toBe(0)
     expect(fewest).toBeGreaterThanOrEqual(2)
     await etcdctl(other(found, victim).name, ['put', 'during', 'the drain'])
-    // Its volume is on any node here, so the member moves.
-    await readyMembers(3)
+    // Its volume is a disk of the node, so the member waits for the node.
     await uncordon(node)
+    await readyMembers(3)
   })
 
   test('keep their data over a rolling restart, and never lose their quorum meanwhile', async () => {

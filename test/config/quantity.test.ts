@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { parseQuantity, printQuantity } from '../../lib/checks/quantity.ts'
+import { inBytes, parseQuantity, printQuantity } from '../../lib/config/quantity.ts'
 
 const billion = 10n ** 9n
 
@@ -50,4 +50,10 @@ test.each<[string, string, string]>([
   ['0', 'memory', '0'],
 ])('prints %s of %s as people write it', (text, resource, printed) => {
   expect(printQuantity(parseQuantity(text) ?? 0n, resource)).toBe(printed)
+})
+
+test('bytes are whole, and of a quantity only', () => {
+  expect(inBytes('1.5Gi')).toBe(1.5 * 2 ** 30)
+  expect(inBytes('8Gi')).toBe(8 * 2 ** 30)
+  expect(() => inBytes('lots')).toThrow("got 'lots'")
 })
