@@ -169,7 +169,10 @@ describe('three members', () => {
     }
     await waitForNode(node, 'Ready=True')
     await readyMembers(3)
-    expect(await etcdctl(victim.name, ['get', 'during', '--print-value-only'])).toBe('the cut')
+    // The kubelet first reports what it knew before the cut, so Ready alone does not mean caught up.
+    await waitFor('the member to catch up', async () => {
+      return (await etcdctl(victim.name, ['get', 'during', '--print-value-only'])) === 'the cut'
+    })
   })
 })
 
