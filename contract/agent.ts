@@ -2,6 +2,7 @@ import { controlPlane, controlPlaneToken } from './control-plane.ts'
 import { electionProfiles } from './election.ts'
 import { metricPrefix, objectNames } from './names.ts'
 import { program, to, type Verb } from './program.ts'
+import { sharedVariables } from './shared-variables.ts'
 
 /** Folder of the certificate authority against which an agent checks the control plane. */
 export const controlPlaneCaFolder = '/etc/regent/control-plane-ca'
@@ -33,7 +34,7 @@ export const agent = program('agent', {
       max: 9,
       description: 'how many replicas run; more than one is refused without leader election',
     },
-    region: { variable: 'REGION', type: 'name', max: 40, description: 'the region of this agent' },
+    region: sharedVariables.region,
     controlPlaneUrl: {
       variable: 'CONTROL_PLANE_URL',
       type: 'url',
@@ -133,13 +134,7 @@ export const agent = program('agent', {
       default: 30,
       description: 'how long a graceful stop may take while the leader still renews',
     },
-    logLevel: {
-      variable: 'LOG_LEVEL',
-      type: 'choice',
-      choices: ['debug', 'info', 'warn', 'error'],
-      default: 'info',
-      description: 'the least important level that is logged',
-    },
+    logLevel: sharedVariables.logLevel,
     podName: {
       variable: 'POD_NAME',
       type: 'downward',

@@ -1,6 +1,7 @@
 import { controlPlaneAudience, metricPrefix } from './names.ts'
 import { etcd } from './etcd.ts'
 import { program, to } from './program.ts'
+import { sharedVariables } from './shared-variables.ts'
 
 /** Folder of the control plane's own certificate, mounted from a Secret. */
 export const controlPlaneTlsFolder = '/etc/regent/tls'
@@ -25,7 +26,7 @@ export const controlPlane = program('control-plane', {
       fieldPath: 'metadata.uid',
       description: 'the UID of this pod, which tells a re-created pod from its namesake',
     },
-    region: { variable: 'REGION', type: 'name', max: 40, description: 'the region of this control plane' },
+    region: sharedVariables.region,
     publicUrl: {
       variable: 'PUBLIC_URL',
       type: 'url',
@@ -102,13 +103,7 @@ export const controlPlane = program('control-plane', {
       default: 30,
       description: 'how long connections may take to move to another pod when this one stops',
     },
-    logLevel: {
-      variable: 'LOG_LEVEL',
-      type: 'choice',
-      choices: ['debug', 'info', 'warn', 'error'],
-      default: 'info',
-      description: 'the least important level that is logged',
-    },
+    logLevel: sharedVariables.logLevel,
   },
   ports: {
     /** HTTP API for people and programs. */

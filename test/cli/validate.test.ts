@@ -18,7 +18,7 @@ describe('validate', () => {
   test('reports every problem of every environment at once, sorted, as text and as JSON', async () => {
     copy.edit('environments/local.ts', 'enabled: true', 'enabled: false')
     copy.edit('environments/dev.ts', "logLevel: 'debug'", "logLevel: 'loud'")
-    copy.edit('environments/dev.ts', 'members: 1,', 'members: 2,')
+    copy.edit('environments/dev.ts', 'members: 1 ', 'members: 2 ')
     const session = new Session(copy.folder)
     const [text, json] = [await session.regent('validate'), await session.regent('validate', '--json')]
     session.end()

@@ -28,7 +28,7 @@ test('there are six', () => {
 })
 
 test('every file in the folder is one of them, or what they share', () => {
-  const shared = ['base', 'index', 'production', 'site']
+  const shared = ['base', 'development', 'index', 'production', 'site']
   const files = readdirSync(join(import.meta.dirname, '../../environments'))
   expect(files.toSorted()).toEqual([...names, ...shared].map((name) => `${name}.ts`).toSorted())
   for (const layer of environments) expect(layer.file).toBe(`environments/${nameOf(layer)}.ts`)
