@@ -13,6 +13,7 @@ import { fileName } from './output/file-name.ts'
 import { indexOf, type ManifestIndex } from './output/manifest-index.ts'
 import { serialize } from './output/serialize.ts'
 import { compose } from './platform.ts'
+import { hasErrors } from './report.ts'
 
 /** One environment, rendered: what will be written, or what is wrong. */
 export interface Rendered {
@@ -34,7 +35,7 @@ export function render(layer: Layer, imageLock: ImageLock): Rendered {
       ...rule(environment),
     ]),
   ]
-  if (problems.some(({ severity }) => severity === 'error')) {
+  if (hasErrors(problems)) {
     return { name, environment, index: undefined, problems: withSources(problems, layer, name) }
   }
   const index = indexOf(compose(environment, imageLock), name, environment.cluster)

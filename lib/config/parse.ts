@@ -5,6 +5,7 @@ import { type Environment, environmentSchema } from './environment.ts'
 import { environmentJsonSchema, fieldAt, type FieldSchema } from './field-index.ts'
 import { unitKey } from './fields.ts'
 import { isValues, type Layer, originOf, type Value, type Values } from './layer.ts'
+import { unitWarnings } from './unit-warnings.ts'
 
 /** A parsed environment, if there is one, and everything that the schema finds wrong or doubtful. */
 export interface ParsedEnvironment {
@@ -125,37 +126,4 @@ function standInOf(value: Value | undefined, field: FieldSchema | undefined): nu
   if (Number.isNaN(number)) return undefined
   const whole = field.type === 'integer' ? Math.round(number) : number
   return Math.min(Math.max(whole, field.minimum), field.maximum)
-}
-
-const decimalBytes = { k: 1e3, M: 1e6, G: 1e9, T: 1e12 } as const
-const binaryBytes = { k: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 } as const
-
-/** `500M` where `500Mi` is the custom is legal, and nearly always a slip of the pen. */
-function unitWarnings(
-  field: FieldSchema,
-  value: Value | undefined,
-  path: string,
-  layer: Layer,
-  name: string,
-): Problem[] {
-  if (field.properties !== undefined && isValues(value)) {
-    return Object.entries(field.properties).flatMap(([key, child]) =>
-      unitWarnings(child, value[key], path === '' ? key : `${path}.${key}`, layer, name),
-    )
-  }
-  if (field[unitKey] !== 'bytes' || typeof value !== 'string') return []
-  const [, digits, letter] = /^([0-9]+)([kMGT])$/.exec(value) ?? []
-  if (digits === undefined || letter === undefined) return []
-  const unit = letter as keyof typeof decimalBytes
-  const suffix = unit === 'k' ? 'Ki' : `${unit}i`
-  return [
-    {
-      path: `${name}.${path}`,
-      received: `"${value}" (${Number(digits) * decimalBytes[unit]} bytes)`,
-      expected: `a binary unit such as "${digits}${suffix}" (${Number(digits) * binaryBytes[unit]} bytes)`,
-      fix: `write "${digits}${suffix}" unless the decimal unit is meant`,
-      severity: 'warning',
-      source: originOf(layer, path),
-    },
-  ]
 }

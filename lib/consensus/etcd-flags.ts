@@ -42,10 +42,9 @@ export function etcdFlags(settings: DeepReadonly<ConsensusSettings>, namespace: 
     ...(settings.tls === null
       ? []
       : [
-          ...['cert-file=tls.crt', 'key-file=tls.key', 'trusted-ca-file=ca.crt'].flatMap((flag) => {
-            const [name = '', file = ''] = flag.split('=')
-            return [`--${name}=${serverTlsFolder}/${file}`, `--peer-${name}=${peerTlsFolder}/${file}`]
-          }),
+          ...Object.entries({ 'cert-file': 'tls.crt', 'key-file': 'tls.key', 'trusted-ca-file': 'ca.crt' }).flatMap(
+            ([flag, file]) => [`--${flag}=${serverTlsFolder}/${file}`, `--peer-${flag}=${peerTlsFolder}/${file}`],
+          ),
           '--client-cert-auth=true',
           '--peer-client-cert-auth=true',
         ]),
