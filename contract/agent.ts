@@ -134,7 +134,52 @@ export const agent = program('agent', {
       default: 30,
       description: 'how long a graceful stop may take while the leader still renews',
     },
+    peerEvidence: {
+      variable: 'PEER_EVIDENCE',
+      type: 'boolean',
+      when: 'election',
+      default: true,
+      description:
+        "whether a standby takes over at once when the leader's connection closes and its pod refuses another",
+    },
+    podEvidence: {
+      variable: 'POD_EVIDENCE',
+      type: 'boolean',
+      when: 'election',
+      default: true,
+      description: "whether a standby takes over at once when the leader's container is reported terminated",
+    },
     logLevel: sharedVariables.logLevel,
+    listenAddress: {
+      variable: 'LISTEN_ADDRESS',
+      type: 'address',
+      default: '::',
+      description: 'the address that every port is opened on; `::` is every address of both families',
+    },
+    kubernetesHost: {
+      variable: 'KUBERNETES_SERVICE_HOST',
+      type: 'injected',
+      description: 'the address of the Kubernetes API server',
+    },
+    kubernetesPort: {
+      variable: 'KUBERNETES_SERVICE_PORT',
+      type: 'injected',
+      description: 'the port of the Kubernetes API server',
+    },
+    kubernetesTokenFile: {
+      variable: 'KUBERNETES_TOKEN_FILE',
+      type: 'file',
+      secret: true,
+      default: '/var/run/secrets/kubernetes.io/serviceaccount/token',
+      description: 'the ServiceAccount token for the Kubernetes API server, read again for every connection',
+    },
+    kubernetesCaFile: {
+      variable: 'KUBERNETES_CA_FILE',
+      type: 'file',
+      secret: false,
+      default: '/var/run/secrets/kubernetes.io/serviceaccount/ca.crt',
+      description: 'the certificate authority of the Kubernetes API server',
+    },
     podName: {
       variable: 'POD_NAME',
       type: 'downward',
@@ -153,6 +198,12 @@ export const agent = program('agent', {
       fieldPath: 'metadata.namespace',
       description: 'the namespace of the Lease',
     },
+    podIp: {
+      variable: 'POD_IP',
+      type: 'downward',
+      fieldPath: 'status.podIP',
+      description: 'the address of this pod, at which standbys reach a leader',
+    },
     nodeName: {
       variable: 'NODE_NAME',
       type: 'downward',
@@ -162,6 +213,7 @@ export const agent = program('agent', {
   },
   ports: {
     health: { number: 8080, speaks: 'http' },
+    peer: { number: 8081, speaks: 'tcp', when: 'election' },
   },
   probes: {
     startup: {
@@ -189,7 +241,12 @@ export const agent = program('agent', {
       failureThreshold: 2,
     },
   },
-  calls: [to(controlPlane, 'agents'), { to: 'apiServer' }, { to: 'dns' }],
+  calls: [
+    to(controlPlane, 'agents'),
+    { to: 'program', program: 'agent', port: 'peer', when: 'election' },
+    { to: 'apiServer' },
+    { to: 'dns' },
+  ],
   access: [
     {
       group: 'coordination.k8s.io',
@@ -201,6 +258,8 @@ export const agent = program('agent', {
     },
     // A create has no name that RBAC could compare.
     { group: 'coordination.k8s.io', resource: 'leases', verbs: ['create'], in: 'system', when: 'election' },
+    { group: '', resource: 'pods', verbs: ['list', 'watch'], in: 'system', when: 'podEvidence' },
+    { group: '', resource: 'namespaces', verbs: ['get'], in: 'kubernetes', name: 'kube-system', when: 'election' },
     { group: 'events.k8s.io', resource: 'events', verbs: ['create'], in: 'system', when: 'election' },
     { group: 'apps', resource: 'deployments', verbs: converge, in: 'sessions' },
     { group: '', resource: 'services', verbs: converge, in: 'sessions' },
@@ -213,13 +272,39 @@ export const agent = program('agent', {
       name: `${metricPrefix}agent_is_leader`,
       type: 'gauge',
       labels: ['agent'],
-      help: '1 in the replica that leads, 0 in the others',
+      help: '1 in the replica that leads and may act, 0 in the others',
     },
     leaderTransitions: {
       name: `${metricPrefix}agent_leader_transitions_total`,
       type: 'counter',
       labels: ['agent', 'reason'],
-      help: 'leaderships won and lost by this replica',
+      help: 'leaderships won by this replica, by the reason for which the one before ended',
+    },
+    leadershipsLost: {
+      name: `${metricPrefix}agent_leaderships_lost_total`,
+      type: 'counter',
+      labels: ['agent', 'reason'],
+      help: 'leaderships of this replica that ended, by reason',
+    },
+    takeoverPhase: {
+      name: `${metricPrefix}agent_takeover_phase_seconds`,
+      type: 'histogram',
+      labels: ['agent', 'phase'],
+      buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 6.5, 9, 15, 30],
+      help: 'from the end of the leadership before until each phase of a takeover: detected, acquired',
+    },
+    renewDuration: {
+      name: `${metricPrefix}agent_lease_renew_duration_seconds`,
+      type: 'histogram',
+      labels: ['agent'],
+      buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1],
+      help: 'how long acknowledged renewals of the Lease took',
+    },
+    leaseRemaining: {
+      name: `${metricPrefix}agent_lease_remaining_seconds`,
+      type: 'gauge',
+      labels: ['agent'],
+      help: 'until this leader must step down if no further renewal is acknowledged; 0 in standbys',
     },
     epoch: {
       name: `${metricPrefix}agent_epoch`,
@@ -227,6 +312,37 @@ export const agent = program('agent', {
       labels: ['agent'],
       help: 'epoch of the leadership that this replica holds or saw last',
     },
+    fenced: {
+      name: `${metricPrefix}agent_fenced_total`,
+      type: 'counter',
+      labels: ['agent', 'by'],
+      help: 'effects of this replica that a fence refused because it no longer led',
+    },
+    watchRestarts: {
+      name: `${metricPrefix}agent_watch_restarts_total`,
+      type: 'counter',
+      labels: ['agent', 'watch', 'reason'],
+      help: 'watches that were opened again, by reason',
+    },
+    eventLoopStall: {
+      name: `${metricPrefix}agent_event_loop_stall_seconds`,
+      type: 'gauge',
+      labels: ['agent'],
+      help: 'longest that the main thread did not answer the elector since the last scrape',
+    },
+    electionStatus: {
+      name: 'leader_election_master_status',
+      type: 'gauge',
+      labels: ['name'],
+      help: '1 in the leader: the name that dashboards for client-go use',
+    },
+    electionSlowpath: {
+      name: 'leader_election_slowpath_total',
+      type: 'counter',
+      labels: ['name'],
+      help: 'renewals that needed another read of the Lease: the name that dashboards for client-go use',
+    },
   },
+  // The lock that keeps a second container of the pod from running the program, and the times of the last starts.
   writes: [{ path: '/tmp', size: '16Mi' }],
 })

@@ -24,7 +24,12 @@ export const namespaceNames = {
 } as const
 
 /** The namespaces in which a program may hold permissions. */
-export type NamespaceRole = keyof typeof namespaceNames
+export const accessNamespaces = {
+  ...namespaceNames,
+  /** Kubernetes' own. Its UID is the one name of a cluster that nobody chooses; nothing else is read there. */
+  kubernetes: 'kube-system',
+} as const
+export type NamespaceRole = keyof typeof accessNamespaces
 
 /** Names of objects that other objects, programs or people refer to. `{agentId}` is filled by {@link filled}. */
 export const objectNames = {
@@ -62,10 +67,30 @@ export const annotations = {
   etcdMembers: `${labelDomain}/etcd-members`,
 } as const
 
-/** Annotations of an agent's Lease. */
+/** Annotations of an agent's Lease. The leader writes all but the last two, which are people's. */
 export const leaseAnnotations = {
   /** Identity of the holder that gave the Lease back after its work had ended. */
   releasedBy: `${labelDomain}/released-by`,
+  /** Epoch of the leadership: the resourceVersion of the write that acquired the Lease. */
+  epoch: `${labelDomain}/epoch`,
+  /** Node of the leader's pod. */
+  node: `${labelDomain}/node`,
+  /** When this leadership began, RFC 3339. */
+  since: `${labelDomain}/since`,
+  /** Why leadership changed last: one of `takeoverReasons` in `contract/takeover.ts`. */
+  reason: `${labelDomain}/reason`,
+  /** The last five takeovers, newest first: JSON, see `contract/takeover.ts`. */
+  takeovers: `${labelDomain}/takeovers`,
+  /** Where the leader answers its standbys: `address:port`, IPv6 in brackets. */
+  peer: `${labelDomain}/peer`,
+  /** The leader's container, as its pod's status names it: `containerd://<id>`. */
+  container: `${labelDomain}/container`,
+  /** Standbys that are connected to the leader: JSON, see `contract/takeover.ts`. */
+  standbys: `${labelDomain}/standbys`,
+  /** Set by a person to the holder's identity: that leader hands over and stays out for a while. */
+  stepDown: `${labelDomain}/step-down`,
+  /** Set by a person: names of pods, separated by commas, that stand aside until they are named no more. */
+  cordoned: `${labelDomain}/cordoned`,
 } as const
 
 /** Names of the PriorityClasses, from the one that is evicted last. */

@@ -7,6 +7,8 @@ export interface Port {
   readonly number: number
   /** What is spoken on it, as `appProtocol` says it to meshes and people. */
   readonly speaks: 'http' | 'ws' | 'grpc' | 'tcp'
+  /** Open only together with this part of the program. */
+  readonly when?: Part
 }
 
 /** A GET that the kubelet asks; the figures are the kubelet's own. */
@@ -21,7 +23,7 @@ export interface Probe {
 
 /** Whom a program calls. Declared by the caller alone: the policies of both sides come from here. */
 export type Call =
-  | { readonly to: 'program'; readonly program: string; readonly port: string }
+  | { readonly to: 'program'; readonly program: string; readonly port: string; readonly when?: Part }
   | { readonly to: 'apiServer' }
   | { readonly to: 'dns' }
 
@@ -47,6 +49,8 @@ export interface Metric {
   readonly name: string
   readonly type: 'counter' | 'gauge' | 'histogram'
   readonly labels: readonly string[]
+  /** Upper bounds of a histogram's buckets, in its unit; only for histograms, which must have them. */
+  readonly buckets?: readonly number[]
   readonly help: string
 }
 
@@ -101,7 +105,7 @@ type WithDefault<P extends Program> = {
   [K in keyof P['env']]: P['env'][K] extends Defaulted<unknown> | { readonly default: unknown } ? K : never
 }[keyof P['env']]
 type Downward<P extends Program> = {
-  [K in keyof P['env']]: P['env'][K] extends { readonly type: 'downward' } ? K : never
+  [K in keyof P['env']]: P['env'][K] extends { readonly type: 'downward' | 'injected' } ? K : never
 }[keyof P['env']]
 
 /** What a construct must pass to a program: exactly the variables that nobody else fills, else it does not compile. */

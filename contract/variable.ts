@@ -1,9 +1,12 @@
+import { isIP } from 'node:net'
 import { type Problem, printed } from './problem.ts'
 
 /** Optional parts of the programs. A closed set: what a part brings along is declared with `when`. */
 export type Part =
   /** Leader election on a Lease: more than one replica. */
   | 'election'
+  /** Standbys watch the agent's pods: a terminated container of the leader is evidence of its death. */
+  | 'podEvidence'
   /** The agent proves itself by its ServiceAccount's token: control plane in the same cluster. */
   | 'serviceAccountToken'
   /** The agent proves itself by an API key: control plane elsewhere. */
@@ -73,6 +76,15 @@ interface DownwardVariable extends Common {
   readonly fieldPath: string
 }
 
+/** A fact about the cluster that Kubernetes itself puts into every container; no manifest sets it. */
+interface InjectedVariable extends Common {
+  readonly type: 'injected'
+}
+/** An address to listen on: IPv4 or IPv6. */
+interface AddressVariable extends Common {
+  readonly type: 'address'
+}
+
 /** One environment variable of a program, as data. */
 export type Variable =
   | NameVariable
@@ -85,6 +97,8 @@ export type Variable =
   | FileVariable
   | QuantityVariable
   | DownwardVariable
+  | InjectedVariable
+  | AddressVariable
 
 /** What the program reads from a variable. */
 export type ValueOf<V> = V extends { type: 'seconds' | 'integer' }
@@ -127,6 +141,10 @@ export function expectation(variable: Variable): string {
       return 'a quantity of Kubernetes, such as 500m, 4 or 16Gi'
     case 'downward':
       return `the pod's ${variable.fieldPath}`
+    case 'injected':
+      return 'what Kubernetes sets in every container'
+    case 'address':
+      return 'an IPv4 or IPv6 address'
   }
 }
 
@@ -178,7 +196,10 @@ function valueOf(variable: Variable, text: string): string | number | boolean | 
     case 'quantity':
       return quantityPattern.test(text) ? text : undefined
     case 'downward':
+    case 'injected':
       return text === '' ? undefined : text
+    case 'address':
+      return isIP(text) === 0 ? undefined : text
   }
 }
 

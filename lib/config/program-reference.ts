@@ -1,7 +1,7 @@
 import { agent } from '@regent/contract/agent.ts'
 import { controlPlane } from '@regent/contract/control-plane.ts'
 import { etcd } from '@regent/contract/etcd.ts'
-import { namespaceNames } from '@regent/contract/names.ts'
+import { accessNamespaces } from '@regent/contract/names.ts'
 import { type Access, type Call, defaultOf, type Program } from '@regent/contract/program.ts'
 import { expectation, type Variable, variableText } from '@regent/contract/variable.ts'
 import { code, sentence, table } from './markdown.ts'
@@ -100,7 +100,7 @@ function accessRow(access: Access): readonly string[] {
   return [
     code(access.group === '' ? access.resource : `${access.resource}.${access.group}`),
     access.verbs.join(', '),
-    code(namespaceNames[access.in]),
+    code(accessNamespaces[access.in]),
     access.name === undefined ? 'every' : code(access.name),
     access.when ?? '',
   ]

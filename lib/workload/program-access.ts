@@ -1,4 +1,4 @@
-import { filled, type NamespaceRole, namespaceNames } from '@regent/contract/names.ts'
+import { filled, type NamespaceRole, accessNamespaces } from '@regent/contract/names.ts'
 import type { Access, Program } from '@regent/contract/program.ts'
 import type { Part } from '@regent/contract/variable.ts'
 import { k8s } from 'cdk8s-plus-28'
@@ -30,12 +30,12 @@ export class ProgramAccess extends Construct {
       // Each pod says for itself whether it mounts a token.
       automountServiceAccountToken: false,
     })
-    for (const role of Object.keys(namespaceNames) as NamespaceRole[]) {
+    for (const role of Object.keys(accessNamespaces) as NamespaceRole[]) {
       const rules = activeAccess(props.program, props.parts)
         .filter((access) => access.in === role)
         .map((access) => policyRule(access, props.placeholders))
       if (rules.length === 0) continue
-      const metadata = { name: props.name, namespace: namespaceNames[role], labels }
+      const metadata = { name: props.name, namespace: accessNamespaces[role], labels }
       new k8s.KubeRole(this, `${role}-role`, { metadata, rules })
       new k8s.KubeRoleBinding(this, `${role}-role-binding`, {
         metadata,

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { agent } from '@regent/contract/agent.ts'
-import { namespaceNames, objectNames, filled } from '@regent/contract/names.ts'
+import { accessNamespaces, namespaceNames, objectNames, filled } from '@regent/contract/names.ts'
 import { apiRequest } from '../cluster/api-request.ts'
 import { tokenOf } from '../cluster/service-account.ts'
 import { applyEnvironment, removeEnvironments } from '../delivery/environment.ts'
@@ -50,7 +50,7 @@ describe('the agent', () => {
       verb,
       group,
       resource,
-      namespace: namespaceNames[role],
+      namespace: accessNamespaces[role],
       ...(name !== undefined && { name: lease }),
     })),
   )

@@ -1,0 +1,77 @@
+import type { EventEmitter } from 'node:events'
+import type { TakeoverReason } from '@regent/contract/takeover.ts'
+import type { EndReason, Leadership } from './leadership.ts'
+
+/** What a replica is in the election. */
+export type Role =
+  /** It has not read the Lease yet. */
+  | 'starting'
+  | 'standby'
+  | 'leading'
+  /** It holds the Lease, but could not renew it in time: no work runs. */
+  | 'suspended'
+  /** It leads and hands over. */
+  | 'draining'
+  | 'stopped'
+
+/** How the election stands, for health, metrics and people. */
+export interface ElectionStatus {
+  readonly role: Role
+  /** Whether the Lease, or its absence, was read at least once. */
+  readonly synced: boolean
+  /** Whether every work is prepared. */
+  readonly prepared: boolean
+  /** Whether a person told this replica to stand aside. */
+  readonly cordoned: boolean
+  /** What keeps this replica from competing, in words that say what to do; absent when nothing does. */
+  readonly obstacle?: string
+  /** Holder of the Lease as this replica saw it last; absent when there is none. */
+  readonly holder?: string
+  /** Epoch of the leadership that this replica holds or saw last. */
+  readonly epoch?: bigint
+}
+
+/** What happens in an election, by the name of its event. */
+export interface ElectionEvents {
+  /** Something in the status changed. */
+  status: [ElectionStatus]
+  /** This replica begins to lead, or leads on after a suspension, then with the same epoch. */
+  leading: [Leadership, { readonly resumed: boolean }]
+  /** This replica leads no more and no work of it runs. */
+  ended: [{ readonly epoch: bigint; readonly reason: EndReason | 'released' | TakeoverReason }]
+  /** A renewal was acknowledged after so many seconds. */
+  renewed: [seconds: number]
+  /** A renewal needed another read of the Lease. */
+  slowPath: []
+  /** A watch was opened again. */
+  watchRestarted: [watch: 'lease' | 'pods', reason: string]
+  /** A claim of death was judged: what it rests on, and whether it was confirmed. */
+  evidence: [{ readonly by: 'peer' | 'pod'; readonly confirmed: boolean; readonly why: string }]
+  /** The main thread did not answer for so many seconds. */
+  stalled: [seconds: number]
+  /** Worth a line in the log; `event` is a stable name. */
+  notice: [
+    level: 'debug' | 'info' | 'warn' | 'error',
+    event: string,
+    fields: Readonly<Record<string, string | number | boolean>>,
+  ]
+}
+
+/** An election in which this replica takes part. */
+export interface Election extends EventEmitter<ElectionEvents> {
+  /** Begins to prepare the work and to compete. */
+  start(): void
+  readonly status: ElectionStatus
+  /** Seconds since the elector's thread gave its last sign of life. */
+  readonly silentSeconds: number
+  /** Seconds until this leader must step down if no further renewal is acknowledged; 0 when it does not lead. */
+  readonly remainingSeconds: number
+  /**
+   * Hands over: drains while still renewing, gives the Lease back when no work runs, and competes no more.
+   * Resolves with whether it is provably over; when it is not, the Lease was not given back, and the process must
+   * end without waiting.
+   */
+  stop(): Promise<boolean>
+  /** Gives the Lease to a standby that is ready, if there is one, and stands aside for a while. */
+  yield(why: string): void
+}
