@@ -1,0 +1,75 @@
+import { leaseAnnotations } from '@regent/contract/names.ts'
+import { type TakeoverReason, takeoverReasons } from '@regent/contract/takeover.ts'
+import { parseIdentity } from './identity.ts'
+import { cordonedPods, isReleased, type LeaseRecord } from './lease-record.ts'
+import type { Claim } from './state.ts'
+import type { Turn } from './turn.ts'
+
+/** A pod of an older revision leaves the Lease to the newest for so long, so that a rollout moves it once. */
+const olderRevisionDelayMs = 300
+
+/** Whether this replica may compete for the Lease at all. */
+export function mayCompete(turn: Turn): boolean {
+  const { state, options } = turn
+  if (!state.synced || state.stopping || state.stalled || state.broken !== undefined) return false
+  if (!state.prepared || state.work !== undefined) return false
+  if (state.record && cordonedPods(state.record).includes(options.identity.pod)) return false
+  return turn.isDue(state.aside.untilMs)
+}
+
+/**
+ * Why the Lease may be taken now, or `undefined` while it may not. `ask` when only a fresh look at it can tell.
+ * The machine is asked again when that changes.
+ */
+export function claimOf(turn: Turn): Claim | 'ask' | undefined {
+  const { state } = turn
+  // Who held the Lease until it was deleted or cleared need not wait, not even for its own work to end.
+  if (state.reclaim && !state.stopping && !state.stalled && state.broken === undefined) return state.reclaim
+  if (!mayCompete(turn)) return undefined
+  const { record, last } = state
+  if (record === undefined && last === undefined) return claim(turn, 'first', turn.nowMs)
+  if (record !== undefined) {
+    const atOnce = claimAtOnce(turn, record)
+    if (atOnce !== 'wait') return atOnce
+  }
+  return last && expiredClaim(turn, last)
+}
+
+function claimAtOnce(turn: Turn, record: LeaseRecord): Claim | undefined | 'wait' {
+  const { state, options } = turn
+  if (isReleased(record)) {
+    const seenMs = state.last?.seenMs ?? turn.nowMs
+    const isFree = turn.isDue(state.isNewestRevision ? seenMs : seenMs + olderRevisionDelayMs)
+    return isFree ? claim(turn, releaseReason(record), seenMs) : undefined
+  }
+  if (record.holder === turn.me) return claim(turn, 'cleared', turn.nowMs)
+  const holder = parseIdentity(record.holder)
+  const isMyDeadContainer = holder?.podUid === options.identity.podUid && holder.boot !== options.identity.boot
+  if (isMyDeadContainer && options.mayRetakeAtOnce) return claim(turn, 'restarted', turn.nowMs)
+  if (state.death && state.death.holder === record.holder) {
+    return claim(turn, `${state.death.by}-evidence`, state.death.signMs)
+  }
+  return 'wait'
+}
+
+/** The Lease ran out by the local clock, counted from when its holder was last seen to write it. */
+function expiredClaim(turn: Turn, last: NonNullable<Turn['state']['last']>): Claim | 'ask' | undefined {
+  const { state, ms } = turn
+  const freeMs = Math.max(last.seenMs + (last.record.durationMs ?? ms.lease) + last.jitterMs, state.holdOffMs)
+  if (!turn.isDue(freeMs)) return undefined
+  // Only an answer to a question asked since then proves that the holder could have renewed, and did not.
+  if (state.outage || state.answeredMs < freeMs) return 'ask'
+  return claim(turn, 'expired', last.seenMs)
+}
+
+function releaseReason({ annotations }: LeaseRecord): TakeoverReason {
+  const reason = annotations[leaseAnnotations.reason] ?? ''
+  return reason in takeoverReasons ? (reason as TakeoverReason) : 'released'
+}
+
+function claim(turn: Turn, reason: TakeoverReason, signMs: number): Claim {
+  const { record, last } = turn.state
+  const from = (record ?? last?.record)?.holder ?? ''
+  const releasedBy = record?.annotations[leaseAnnotations.releasedBy] ?? ''
+  return { reason, signMs, detectedMs: turn.nowMs, from: from === '' ? releasedBy : from }
+}

@@ -1,0 +1,106 @@
+import { leaseAnnotations } from '@regent/contract/names.ts'
+import { takeovers } from '@regent/contract/takeover.ts'
+import { type LeaseRecord, sameElection } from './lease-record.ts'
+import { acknowledge, acquire, lose, released } from './reign.ts'
+import type { Request } from './state.ts'
+import type { Turn } from './turn.ts'
+
+/** A Lease that the watch delivered. What is older than what is known is no news. */
+export function learnEvent(turn: Turn, lease: LeaseRecord): void {
+  const { state } = turn
+  state.watch = { version: larger(state.watch.version, lease.version ?? 0n), heardMs: turn.nowMs }
+  if (lease.version !== undefined && lease.version <= state.newestVersion) return
+  learn(turn, lease)
+}
+
+/** A Lease that a request was answered with. */
+export function learnAnswer(turn: Turn, lease: LeaseRecord, request: Request): void {
+  const { state } = turn
+  if (lease.version !== undefined && lease.version < request.knownVersion) {
+    // Answers of the API server are never older than what it answered before: the store behind it was set back.
+    turn.state.broken = `the Lease went back from resourceVersion ${request.knownVersion} to ${lease.version}: etcd was restored from a backup, and epochs of before would be used again; restart the agents once the control plane knows (regent agents reset-fence), or restore with --bump-revision`
+    lose(turn)
+    return
+  }
+  // While it was on its way the watch may have delivered something newer.
+  if (lease.version !== undefined && lease.version < state.newestVersion) return
+  const isOverdue = turn.nowMs - state.watch.heardMs >= turn.silenceMs
+  if (isOverdue && (lease.version ?? 0n) > state.watch.version) restartWatch(turn)
+  learn(turn, lease)
+}
+
+/** There is no Lease. */
+export function learnAbsent(turn: Turn, version?: bigint): void {
+  const { state } = turn
+  if (version !== undefined) state.newestVersion = larger(state.newestVersion, version)
+  const had = state.record !== undefined || !state.synced
+  state.synced = true
+  state.record = undefined
+  state.death = undefined
+  if (!had) return
+  if (state.hold) {
+    lose(turn)
+    state.reclaim = { reason: 'deleted', signMs: turn.nowMs, detectedMs: turn.nowMs, from: turn.me }
+  }
+}
+
+/** Asks for another watch: the one there is has stopped to tell what happens. */
+export function restartWatch(turn: Turn): void {
+  turn.state.watch = { ...turn.state.watch, heardMs: turn.nowMs }
+  turn.emit({ type: 'rewatch' })
+}
+
+function learn(turn: Turn, lease: LeaseRecord): void {
+  const { state } = turn
+  if (lease.version === undefined) {
+    state.broken = `the Lease's resourceVersion is no number, so no epoch can be told from it; this API server cannot carry an election`
+    lose(turn)
+    return
+  }
+  if (state.broken !== undefined && lease.version > state.newestVersion) state.broken = undefined
+  const known = state.last?.record
+  if (known === undefined || !sameElection(known, lease)) {
+    state.last = { record: lease, seenMs: turn.nowMs, jitterMs: turn.standbyJitterMs() }
+    // Somebody who was said to be dead wrote: a write that was on its way, or a lie.
+    if (state.death?.holder === lease.holder && known !== undefined) turn.emit({ type: 'confirm-death' })
+    state.death = undefined
+  } else if (state.last) state.last = { ...state.last, record: lease }
+  state.record = lease
+  state.newestVersion = larger(state.newestVersion, lease.version)
+  state.synced = true
+  if (!state.hold) state.takeovers = rememberedTakeovers(lease)
+  judgeHolder(turn, lease, lease.version)
+}
+
+/** What a Lease that was just learnt means for who leads. */
+function judgeHolder(turn: Turn, lease: LeaseRecord, version: bigint): void {
+  const { state, me } = turn
+  if (lease.holder === me) {
+    const attempt = state.hold?.unconfirmed.get(lease.renewTime)
+    if (attempt) acknowledge(turn, attempt)
+    const take = state.takes.get(lease.renewTime)
+    if (!state.hold && take) acquire(turn, take, version)
+    return
+  }
+  if (lease.holder !== '') state.reclaim = undefined
+  if (!state.hold) return
+  if (lease.holder === '' && lease.annotations[leaseAnnotations.releasedBy] === me) return released(turn)
+  lose(turn)
+  if (lease.holder === '') {
+    state.reclaim = { reason: 'cleared', signMs: turn.nowMs, detectedMs: turn.nowMs, from: me }
+  }
+}
+
+function rememberedTakeovers({ annotations }: LeaseRecord) {
+  try {
+    const parsed = takeovers.safeParse(JSON.parse(annotations[leaseAnnotations.takeovers] ?? '[]'))
+    return parsed.success ? parsed.data : []
+  } catch {
+    // A person's edit: what cannot be read is forgotten.
+    return []
+  }
+}
+
+function larger(one: bigint, other: bigint): bigint {
+  return one > other ? one : other
+}

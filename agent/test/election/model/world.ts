@@ -1,0 +1,123 @@
+import { electionProfiles, type ElectionTiming } from '@regent/contract/election.ts'
+import type { LeaseObject } from '../../../src/election/lease-record.ts'
+import { ModelApiServer } from './api-server.ts'
+import { Events, randomOf } from './events.ts'
+import { Replica } from './replica.ts'
+
+export interface WorldOptions {
+  readonly seed: number
+  readonly replicas?: number
+  readonly timing?: ElectionTiming
+  /** Whether standbys see the connection of a leader that dies close. */
+  readonly peerEvidence?: boolean
+  /** Whether the virtual machines' pauses, in which no clock advances, are among the faults. */
+  readonly clocksMayStop?: boolean
+}
+
+const drainBudgetSeconds = 3
+
+/** Several replicas, one API server, and a judge that looks after every step. */
+export class World {
+  readonly events = new Events()
+  readonly random: () => number
+  readonly api: ModelApiServer
+  readonly replicas: Replica[] = []
+  /** Who led when: each epoch once, with the process that led it. */
+  readonly reigns: { readonly epoch: bigint; readonly by: Replica; readonly atMs: number }[] = []
+  /** What must never happen, and did. */
+  readonly violations: string[] = []
+  /** False while a forged claim of death may make two lead, which only the fences can hold. */
+  mustNotOverlap = true
+  restarts = true
+  readonly #options: WorldOptions
+  #boots = 0
+
+  constructor(options: WorldOptions) {
+    this.#options = options
+    this.random = randomOf(options.seed)
+    this.api = new ModelApiServer(
+      () => this.events.nowMs,
+      (lease, version) => this.#changed(lease, version),
+    )
+    for (let index = 0; index < (options.replicas ?? 3); index += 1) this.#boot(`pod-${index}`)
+  }
+
+  get leaders(): readonly Replica[] {
+    return this.replicas.filter((replica) => replica.alive && replica.canAct)
+  }
+
+  run(ms: number): void {
+    this.events.runUntil(this.events.nowMs + ms, 2_000_000)
+  }
+
+  began(replica: Replica, epoch: bigint, resumed: boolean): void {
+    if (replica.working !== undefined) this.#violate(`${replica.name} begins ${epoch} while ${replica.working} runs`)
+    replica.working = epoch
+    const newest = this.reigns.at(-1)
+    const isResumed = newest?.epoch === epoch && newest.by === replica
+    if (resumed !== isResumed && resumed) this.#violate(`${replica.name} resumes ${epoch}, which it did not lead last`)
+    if (!isResumed && newest && epoch <= newest.epoch) this.#violate(`epoch ${epoch} after ${newest.epoch} (I3)`)
+    if (!isResumed) this.reigns.push({ epoch, by: replica, atMs: this.events.nowMs })
+  }
+
+  died(replica: Replica): void {
+    const { pod, podUid } = replica.options.identity
+    if (this.#options.peerEvidence === true) {
+      for (const other of this.replicas.filter((other) => other !== replica)) {
+        this.events.after(2 + this.random() * 8, () => this.confirmDeath(other))
+      }
+    }
+    if (this.restarts) this.events.after(500 + this.random() * 3000, () => this.#boot(pod, podUid))
+  }
+
+  /** Tells a standby what its connection to the holder's pod would tell it: nothing, or the truth. */
+  confirmDeath(standby: Replica): void {
+    if (this.#options.peerEvidence !== true) return
+    const holder = standby.state.record?.holder
+    const dead = this.replicas.find((replica) => replica.name === holder && !replica.alive)
+    if (dead) standby.give({ type: 'death', holder: dead.name, by: 'peer', sign: standby.now })
+  }
+
+  /** Called after every step of every machine. */
+  check(): void {
+    const { leaders } = this
+    if (leaders.length > 1 && this.mustNotOverlap) {
+      this.#violate(`${leaders.map(({ name }) => name).join(' and ')} may act at once (I1)`)
+    }
+  }
+
+  #boot(pod: string, podUid = `uid-of-${pod}`): void {
+    this.#boots += 1
+    const index = this.replicas.findIndex(({ options }) => options.identity.podUid === podUid)
+    const replica = new Replica(this, {
+      identity: { pod, podUid, boot: `boot-${this.#boots}` },
+      leaseName: 'regent-agent-model',
+      leaseNamespace: 'regent-system',
+      timing: this.#options.timing ?? electionProfiles.fast,
+      drainBudgetSeconds,
+      node: 'node',
+      mayRetakeAtOnce: this.random() < 0.8,
+    })
+    if (index < 0) this.replicas.push(replica)
+    else this.replicas[index] = replica
+    replica.start()
+    this.#tellStandbys()
+  }
+
+  /** The leader knows its standbys by their connections. */
+  #tellStandbys(): void {
+    const standbys = this.replicas.map(({ alive, options }) => ({ pod: options.identity.pod, ready: alive }))
+    for (const replica of this.replicas) {
+      const others = standbys.filter(({ pod }) => pod !== replica.options.identity.pod)
+      replica.give({ type: 'standbys', standbys: others })
+    }
+  }
+
+  #changed(lease: LeaseObject | undefined, version: number): void {
+    for (const replica of this.replicas) if (replica.alive) replica.changed(lease, version)
+  }
+
+  #violate(what: string): void {
+    this.violations.push(`at ${Math.round(this.events.nowMs)} ms: ${what}`)
+  }
+}
