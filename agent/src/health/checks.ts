@@ -1,0 +1,94 @@
+import type { Election } from '../election/election.ts'
+
+/**
+ * An elector that gave no sign of life for longer than this, in seconds, is stalled. It gives one at least every
+ * second, whether the API server answers or not; ten seconds are no hiccup of a busy node any more.
+ */
+export const stalledAfterSeconds = 10
+
+/** One thing that was looked at, in words that say what to do where it is not well. */
+export interface Check {
+  readonly name: string
+  readonly ok: boolean
+  readonly explanation: string
+}
+
+/** What the checks look at. */
+export interface Observed {
+  readonly election: Pick<Election, 'status' | 'silentSeconds'>
+  /** Whether the process was told to stop. */
+  readonly stopping: boolean
+}
+
+/**
+ * Whether only a restart can help. An API server or a control plane that is away is no reason: restarting a fleet
+ * makes an outage longer. A stalled event loop needs no check: it cannot answer, and the probe runs into its timeout.
+ */
+export function livenessChecks({ election }: Observed): readonly Check[] {
+  const seconds = election.silentSeconds
+  const ok = seconds <= stalledAfterSeconds
+  return [
+    { name: 'event-loop', ok: true, explanation: 'it answers' },
+    {
+      name: 'elector',
+      ok,
+      explanation: ok
+        ? `its last sign of life is ${seconds.toFixed(1)} s old`
+        : `no sign of life for ${seconds.toFixed(1)} s, expected one within ${stalledAfterSeconds} s; its thread hangs, and the kubelet restarts the container`,
+    },
+  ]
+}
+
+/** Whether this replica can serve: lead now, or take over. A standby is ready; so is a leader without API server. */
+export function readinessChecks({ election, stopping }: Observed): readonly Check[] {
+  const { status } = election
+  const ends = stopping || status.role === 'stopped'
+  return [
+    {
+      name: 'synced',
+      ok: status.synced,
+      explanation: status.synced
+        ? `the Lease was read; ${holderOf(status.holder)}`
+        : 'the Lease was not read yet; if this lasts, look for an obstacle below or whether the API server answers',
+    },
+    {
+      name: 'prepared',
+      ok: status.prepared,
+      explanation: status.prepared
+        ? 'every work of the leader is prepared here'
+        : 'a work of the leader is still preparing; if this lasts, the log has the reason under `prepare-failed`',
+    },
+    {
+      name: 'unobstructed',
+      ok: status.obstacle === undefined,
+      explanation: status.obstacle ?? 'nothing keeps this replica from competing',
+    },
+    {
+      name: 'staying',
+      ok: !ends && status.role !== 'draining',
+      explanation: ends
+        ? 'this process was told to stop'
+        : status.role === 'draining'
+          ? 'this leader hands over; it stays as a standby afterwards'
+          : roleInWords(status.role, status.cordoned),
+    },
+  ]
+}
+
+function holderOf(holder: string | undefined): string {
+  return holder === undefined ? 'nobody holds it' : `held by ${holder}`
+}
+
+function roleInWords(role: Election['status']['role'], cordoned: boolean): string {
+  const aside = cordoned ? '; it was told to stand aside and does not compete' : ''
+  switch (role) {
+    case 'leading':
+      return `this replica leads${aside}`
+    case 'suspended':
+      return `this replica holds the Lease but could not renew it: no work runs until the API server answers${aside}`
+    case 'standby':
+      return `this replica is a standby${aside}`
+    default:
+      return `this replica is ${role}${aside}`
+  }
+}

@@ -1,0 +1,85 @@
+import { agent } from '@regent/contract/agent.ts'
+import { type TakeoverReason, takeoverReasons } from '@regent/contract/takeover.ts'
+import { collectDefaultMetrics, Registry } from 'prom-client'
+import type { Election, ElectionEvents } from '../election/election.ts'
+import type { EndReason } from '../election/leadership.ts'
+import { declaredMetrics, type Instruments } from './declared-metrics.ts'
+
+/** How often Node looks at the delay of its event loop: its own 10 ms would wake an idle standby 100 times a second. */
+const eventLoopPrecisionMilliseconds = 100
+/** What a free text must look like to become the value of a label: texts without bound would be series without bound. */
+const labelValue = /^[a-z0-9][a-z0-9-]{0,39}$/
+/** Reasons that a leadership of this replica may end with, beside those of takeovers. */
+const endReasons: readonly (EndReason | 'released')[] = ['suspended', 'lost', 'drained', 'released']
+
+/**
+ * The metrics of one agent process, in the text format of Prometheus. Counters whose label values are known begin at
+ * 0, so that the first event is an increase.
+ *
+ * Beside the declared ones it exports what is customary for a Node process (`process_*`, `nodejs_*`).
+ */
+export class AgentMetrics {
+  readonly contentType: string
+  readonly #registry = new Registry()
+  readonly #instruments: Instruments<typeof agent.metrics>
+  readonly #agent: string
+  /** The election, once there is one: some values are read from it at the moment of a scrape. */
+  #election: Pick<Election, 'status' | 'remainingSeconds'> | undefined
+  #longestStallSeconds = 0
+
+  constructor(agentId: string) {
+    this.#agent = agentId
+    this.contentType = this.#registry.contentType
+    this.#instruments = declaredMetrics(agent.metrics, this.#registry)
+    collectDefaultMetrics({ register: this.#registry, eventLoopMonitoringPrecision: eventLoopPrecisionMilliseconds })
+    const { leaderTransitions, leadershipsLost, fenced, electionSlowpath } = this.#instruments
+    const reasons = Object.keys(takeoverReasons) as TakeoverReason[]
+    for (const reason of reasons) leaderTransitions.inc({ agent: agentId, reason }, 0)
+    for (const reason of [...reasons, ...endReasons]) leadershipsLost.inc({ agent: agentId, reason }, 0)
+    fenced.inc({ agent: agentId, by: 'admission' }, 0)
+    electionSlowpath.inc({ name: agentId }, 0)
+  }
+
+  /** Counts what happens in the election from now on. One election per process. */
+  observe(election: Pick<Election, 'on' | 'status' | 'remainingSeconds'>): void {
+    const { leaderTransitions, leadershipsLost, takeoverPhase, renewDuration, watchRestarts, electionSlowpath } =
+      this.#instruments
+    const agentId = this.#agent
+    this.#election = election
+    election.on('leading', ({ reason, phases }, { resumed }) => {
+      if (resumed) return
+      leaderTransitions.inc({ agent: agentId, reason })
+      takeoverPhase.observe({ agent: agentId, phase: 'detected' }, phases.detected / 1000)
+      takeoverPhase.observe({ agent: agentId, phase: 'acquired' }, phases.acquired / 1000)
+    })
+    election.on('ended', ({ reason }: ElectionEvents['ended'][0]) => leadershipsLost.inc({ agent: agentId, reason }))
+    election.on('renewed', (seconds) => renewDuration.observe({ agent: agentId }, seconds))
+    election.on('slowPath', () => electionSlowpath.inc({ name: agentId }))
+    election.on('watchRestarted', (watch, reason) =>
+      watchRestarts.inc({ agent: agentId, watch, reason: labelValue.test(reason) ? reason : 'other' }),
+    )
+    election.on('stalled', (seconds) => {
+      this.#longestStallSeconds = Math.max(this.#longestStallSeconds, seconds)
+    })
+  }
+
+  /** An effect of this replica was refused by a fence, because it no longer led. */
+  countFenced(by: 'admission'): void {
+    this.#instruments.fenced.inc({ agent: this.#agent, by })
+  }
+
+  /** Everything as a scrape reads it. The longest stall begins anew with each. */
+  async text(): Promise<string> {
+    const { isLeader, electionStatus, epoch, leaseRemaining, eventLoopStall } = this.#instruments
+    const status = this.#election?.status
+    // A draining leader still leads and acts; a suspended one holds the Lease and may not act.
+    const leads = status?.role === 'leading' || status?.role === 'draining' ? 1 : 0
+    isLeader.set({ agent: this.#agent }, leads)
+    electionStatus.set({ name: this.#agent }, leads)
+    epoch.set({ agent: this.#agent }, Number(status?.epoch ?? 0n))
+    leaseRemaining.set({ agent: this.#agent }, this.#election?.remainingSeconds ?? 0)
+    eventLoopStall.set({ agent: this.#agent }, this.#longestStallSeconds)
+    this.#longestStallSeconds = 0
+    return this.#registry.metrics()
+  }
+}
