@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import { Agent, request as httpsRequest } from 'node:https'
 import { systemClock, type Clock, type Instant } from './clock.ts'
-import { textAt } from './json.ts'
+import { at, textAt } from './json.ts'
 
 /**
  * Requests to the Kubernetes API server, on `node:https` alone: the elector's thread must stay small and must not
@@ -123,20 +123,20 @@ export class ApiConnection {
       }, request.timeoutSeconds * 1000)
       this.#pending.add(sent)
       sent.on('error', reject)
+      let isAnswered = false
       sent.on('close', () => {
         clearTimeout(limit)
         this.#pending.delete(sent)
         // Whatever else was missed: a promise that nobody settles would stop the elector.
-        reject(new Error('the connection ended before the answer did'))
+        if (!isAnswered) reject(new Error('the connection ended before an answer began'))
       })
       sent.on('response', (response) => {
+        isAnswered = true
         readText(response, this.#maxAnswerBytes).then(
-          (text) => {
-            resolve({ status: response.statusCode ?? 0, text })
-          },
+          (text) => resolve({ status: response.statusCode ?? 0, text }),
           (error: unknown) => {
-            sent.destroy(error instanceof Error ? error : undefined)
-            reject(error instanceof Error ? error : new Error(String(error)))
+            sent.destroy()
+            reject(new Error(errorText(error), { cause: error }))
           },
         )
       })
@@ -179,7 +179,7 @@ function contentOf(what: string, file: string): string {
   try {
     content = readFileSync(file, 'utf8').trim()
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'
+    const code = textAt(error, 'code') ?? 'unreadable'
     throw new Error(`the ${what} ${file} cannot be read (${code}); mount the pod's ServiceAccount there`)
   }
   if (content === '') throw new Error(`the ${what} ${file} is empty; mount the pod's ServiceAccount there`)
@@ -221,10 +221,10 @@ function bodyOf(status: number, text: string): unknown {
   return body
 }
 
-/** An error in words, with what caused it where the error itself says nothing. */
+/** An error in words: those of what caused it, where it has none of its own. */
 export function errorText(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  // Several addresses were tried: the error of all of them has no message of its own.
-  if (error instanceof AggregateError) return error.errors.map(errorText).join('; ')
-  return error.message
+  // Several addresses were tried: the error of all of them has no message.
+  const errors = at(error, 'errors')
+  if (Array.isArray(errors) && errors.length > 0) return errors.map(errorText).join('; ')
+  return textAt(error, 'message') || (textAt(error, 'code') ?? String(error))
 }
