@@ -35,6 +35,6 @@ export function failoverOf({ name, agent, consensus }: Environment): Failover {
     replicas,
     election,
     without: null,
-    bounds: failoverBounds(timing, drainBudgetSeconds, electionTimeoutSeconds),
+    bounds: failoverBounds(timing, drainBudgetSeconds, leaderElection.evidence, electionTimeoutSeconds),
   }
 }

@@ -27,6 +27,13 @@ export const attemptSeconds = 1
 export const standbyJitterSeconds = 0.2
 /** What a GET and a PUT at the API server may take when it is well, in seconds. */
 export const takeoverWriteSeconds = 0.3
+/** What it takes at most to see that a leader's connection closed and that its pod refuses another, in seconds. */
+export const peerConfirmSeconds = 0.25
+/**
+ * What a kubelet that is well takes to see that a container ended and to report it, in seconds: it looks once a
+ * second. An image that is pulled, or a kubelet that is throttled, delays the report; the Lease then runs out first.
+ */
+export const containerReportSeconds = 1.7
 /** A main thread that stalls for longer than this, in seconds, is no longer renewed for. */
 export const stallSeconds = 2
 /** A leader is hard-killed at least this long before another may start, in seconds. */
@@ -111,11 +118,13 @@ export interface FailoverBound {
  * The worst case per fault that follows from a timing, for an API server that is well. A pause of the whole machine
  * in which no clock advances is outside of it: there only the fences hold.
  *
+ * @param evidence which evidence of a leader's death its standbys act upon
  * @param electionTimeoutSeconds of the etcd behind the control plane; `undefined` where it is elsewhere
  */
 export function failoverBounds(
   timing: ElectionTiming,
   drainBudgetSeconds: number,
+  evidence: { readonly peers: boolean; readonly pods: boolean },
   electionTimeoutSeconds: number | undefined,
 ): readonly FailoverBound[] {
   const { leaseDurationSeconds: lease, renewDeadlineSeconds: deadline } = timing
@@ -128,7 +137,13 @@ export function failoverBounds(
       formula: `jitter ${standbyJitterSeconds} + write ${takeoverWriteSeconds}`,
       note: `after the old leader has finished draining, which takes at most ${drainBudgetSeconds} s in which it still leads`,
     },
-    { fault: 'killed (SIGKILL, OOM, crash)', seconds: byLease, formula: leaseFormula, note: 'the Lease runs out' },
+    ...evidenceBounds(evidence, byLease),
+    {
+      fault: 'killed, without evidence',
+      seconds: byLease,
+      formula: leaseFormula,
+      note: 'SIGKILL, OOM or crash: the Lease runs out',
+    },
     {
       fault: 'hung (event loop blocked)',
       seconds: rounded(stallSeconds + byLease),
@@ -158,4 +173,29 @@ export function failoverBounds(
     })
   }
   return bounds
+}
+
+/** What evidence of a killed leader saves; nothing where the Lease runs out as soon. */
+function evidenceBounds(
+  { peers, pods }: { readonly peers: boolean; readonly pods: boolean },
+  byLease: number,
+): readonly FailoverBound[] {
+  const bounds: FailoverBound[] = []
+  if (peers) {
+    bounds.push({
+      fault: 'killed, with peer evidence',
+      seconds: rounded(peerConfirmSeconds + takeoverWriteSeconds),
+      formula: `confirm ${peerConfirmSeconds} + write ${takeoverWriteSeconds}`,
+      note: "the leader's connection closed and its pod refuses another; its node and the network are well",
+    })
+  }
+  if (pods) {
+    bounds.push({
+      fault: 'killed, with pod evidence',
+      seconds: rounded(containerReportSeconds + takeoverWriteSeconds),
+      formula: `report ${containerReportSeconds} + write ${takeoverWriteSeconds}`,
+      note: "the leader's container is reported terminated; its node and the kubelet are well",
+    })
+  }
+  return bounds.filter(({ seconds }) => seconds !== undefined && seconds < byLease)
 }

@@ -1,10 +1,9 @@
 import { z } from 'zod'
-import type { leaseAnnotations } from './names.ts'
 
 /**
  * What a leader writes on its Lease for people and for its standbys, and what `regent status` reads there. All of it
  * may have been edited by hand: readers parse it with these schemas and do without what does not fit.
- * The keys of the annotations are in {@link leaseAnnotations}.
+ * The keys of the annotations are `leaseAnnotations` in `contract/names.ts`.
  */
 
 /** Why a leadership began: what became of the one before. */

@@ -15,7 +15,6 @@ import { Foundation } from './foundation/foundation.ts'
 import { type ImageLock, Images } from './images/lock.ts'
 import type { Caller, Destination, Endpoint } from './network-policy/flows.ts'
 import { NetworkPolicies } from './network-policy/network-policies.ts'
-import type { WorkloadIdentity } from './workload/identity.ts'
 
 /** What an environment consists of, from top to bottom. Each chart is an application of the delivery. */
 export function compose(environment: Environment, imageLock: ImageLock): App {
@@ -31,7 +30,7 @@ export function compose(environment: Environment, imageLock: ImageLock): App {
   })
   const images = new Images(imageLock, environment.registry)
   const fenced = isAtLeast(cluster.kubernetesVersion, admissionPolicySince)
-  const endpoints: Endpoint[] = [endpointOf(agent, agentIdentity(environment.agent.id), 'agent')]
+  const endpoints: Endpoint[] = []
 
   const foundation = new Foundation(core, 'foundation', {
     settings: environment.foundation,
@@ -59,8 +58,8 @@ export function compose(environment: Environment, imageLock: ImageLock): App {
       consensus,
     })
     endpoints.push(
-      endpointOf(controlPlane, controlPlaneIdentity, 'controlPlane'),
-      endpointOf(etcd, consensusIdentity, 'consensus'),
+      { program: controlPlane, parts: ours.parts, identity: controlPlaneIdentity, settingsPath: 'controlPlane' },
+      { program: etcd, parts: consensus.parts, identity: consensusIdentity, settingsPath: 'consensus' },
     )
     agentsControlPlane = { url: ours.agentsUrl, caSecretName: ours.caSecretName, apiKeySecretName: undefined }
   } else if (environment.agent.controlPlane !== null) {
@@ -71,13 +70,14 @@ export function compose(environment: Environment, imageLock: ImageLock): App {
     throw new Error(`${environment.name}: expected a control plane, here or elsewhere; controlPlaneProblems names it`)
   }
 
-  new Agent(core, 'agent', {
+  const { parts } = new Agent(core, 'agent', {
     settings: environment.agent,
     region: region.name,
     images,
     controlPlane: agentsControlPlane,
     fenced,
   })
+  endpoints.unshift({ program: agent, parts, identity: agentIdentity(environment.agent.id), settingsPath: 'agent' })
   new NetworkPolicies(core, 'network-policies', {
     endpoints,
     apiServer: cluster.apiServer,
@@ -85,10 +85,6 @@ export function compose(environment: Environment, imageLock: ImageLock): App {
     callers: callers(environment),
   })
   return app
-}
-
-function endpointOf(program: Endpoint['program'], identity: WorkloadIdentity, settingsPath: string): Endpoint {
-  return { program, settingsPath, podLabel: { key: 'app.kubernetes.io/name', value: identity.name } }
 }
 
 function elsewhere({ agent: { controlPlane: away } }: Environment): Readonly<Record<string, Destination>> {

@@ -3,12 +3,15 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { agent, longestAgentId } from '../agent.ts'
 import { controlPlane, controlPlaneToken, fewestMissedHeartbeats } from '../control-plane.ts'
-import { filled, metricPrefix, namespaceNames, objectNames } from '../names.ts'
+import { accessNamespaces, filled, metricPrefix, objectNames } from '../names.ts'
 import { defaultOf } from '../program.ts'
 import { parseVariable, variableText } from '../variable.ts'
 import { programs } from './programs.ts'
 
 const contractFolder = join(import.meta.dirname, '..')
+
+/** Metrics that carry the names of client-go, for dashboards that exist. */
+const clientGoMetrics = ['leader_election_master_status', 'leader_election_slowpath_total']
 
 test('these tests know every program that is declared', () => {
   const declared = readdirSync(contractFolder)
@@ -115,14 +118,14 @@ describe.each(programs.map((program) => [program.name, program] as const))('%s',
       expect(group).toMatch(/^([a-z0-9]+(\.[a-z0-9]+)*)?$/)
       expect(resource).toMatch(/^[a-z]+(\/[a-z]+)?$/)
       expect(resource).not.toBe('secrets')
-      expect(Object.keys(namespaceNames)).toContain(role)
+      expect(Object.keys(accessNamespaces)).toContain(role)
       expect(verbs).not.toHaveLength(0)
       for (const verb of verbs) {
         expect(['get', 'list', 'watch', 'create', 'update', 'patch', 'delete']).toContain(verb)
         granted.push(`${role} ${group}/${resource} ${verb}`)
       }
       if (name === undefined) continue
-      expect(Object.values<string>(objectNames)).toContain(name)
+      expect([...Object.values<string>(objectNames), 'kube-system']).toContain(name)
       // Kubernetes does not compare the name of what does not exist yet, and a list has none.
       expect(verbs).not.toContain('create')
       expect(verbs).not.toContain('list')
@@ -134,7 +137,7 @@ describe.each(programs.map((program) => [program.name, program] as const))('%s',
     const names = metrics.map(({ name }) => name)
     expect(new Set(names).size).toBe(names.length)
     for (const { name, type, labels, help } of metrics) {
-      expect(name.startsWith(metricPrefix)).toBe(true)
+      expect(name.startsWith(metricPrefix) || clientGoMetrics.includes(name)).toBe(true)
       expect(name).toMatch(/^[a-z][a-z0-9]*(_[a-z0-9]+)*$/)
       expect([name, name.endsWith('_total')]).toEqual([name, type === 'counter'])
       expect(name).not.toMatch(/_(count|sum|bucket|milliseconds|percent)$/)
@@ -174,6 +177,22 @@ test('the agent touches no Lease without election', () => {
 test('a lease lasts whole seconds, as the Lease stores them', () => {
   expect(parseVariable(agent.env.leaseDurationSeconds, '6')).toEqual({ value: 6 })
   expect(parseVariable(agent.env.leaseDurationSeconds, '6.5')).toMatchObject({ path: 'LEASE_DURATION_SECONDS' })
+})
+
+test('of the pods in its own namespace the agent reads only where they are evidence', () => {
+  const pods = agent.access.filter((access) => access.resource === 'pods' && access.in === 'system')
+  expect(pods).toEqual([expect.objectContaining({ verbs: ['list', 'watch'], when: 'podEvidence' })])
+})
+
+test("in Kubernetes' own namespace a program reads the UID of that namespace and nothing else", () => {
+  expect(programs.flatMap(({ access }) => access.filter((one) => one.in === 'kubernetes'))).toEqual([
+    { group: '', resource: 'namespaces', verbs: ['get'], in: 'kubernetes', name: 'kube-system', when: 'election' },
+  ])
+})
+
+test('the peers of an agent are there only with election, on both sides', () => {
+  expect(agent.ports.peer.when).toBe('election')
+  expect(agent.calls).toContainEqual({ to: 'program', program: 'agent', port: 'peer', when: 'election' })
 })
 
 test('the token is where the agent looks for it, and dies within the hour', () => {

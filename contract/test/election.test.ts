@@ -142,26 +142,53 @@ describe('the grace period', () => {
 })
 
 describe('the worst case of a failover', () => {
-  const kinds = ['planned', 'killed', 'hung', 'node lost', 'API server away for up to', 'API server away for longer']
+  const kinds = [
+    'planned',
+    'killed, with peer evidence',
+    'killed, with pod evidence',
+    'killed, without evidence',
+    'hung',
+    'node lost',
+    'API server away for up to',
+    'API server away for longer',
+  ]
+  const all = { peers: true, pods: true }
 
   test.each([
-    ['fast', [0.5, 6.5, 8.5, 6.5, 0, undefined]],
-    ['standard', [0.5, 15.5, 17.5, 15.5, 0, undefined]],
-    ['patient', [0.5, 60.5, 62.5, 60.5, 0, undefined]],
+    ['fast', [0.5, 0.55, 2, 6.5, 8.5, 6.5, 0, undefined]],
+    ['standard', [0.5, 0.55, 2, 15.5, 17.5, 15.5, 0, undefined]],
+    ['patient', [0.5, 0.55, 2, 60.5, 62.5, 60.5, 0, undefined]],
   ] as const)('%s', (profile, seconds) => {
-    const bounds = failoverBounds(electionProfiles[profile], 30, undefined)
+    const bounds = failoverBounds(electionProfiles[profile], 30, all, undefined)
     expect(bounds.map((bound) => bound.seconds)).toEqual(seconds)
     expect(bounds.map(({ fault }, index) => fault.startsWith(kinds[index] ?? '?'))).not.toContain(false)
   })
 
   test('etcd loses its leader for two election timeouts, where there is an etcd', () => {
-    expect(failoverBounds(fast, 30, 5).at(-1)).toMatchObject({ fault: 'leader of etcd lost', seconds: 10 })
-    expect(failoverBounds(fast, 30, 0.5).at(-1)).toMatchObject({ seconds: 1 })
-    expect(failoverBounds(fast, 30, undefined).map(({ fault }) => fault)).not.toContain('leader of etcd lost')
+    expect(failoverBounds(fast, 30, all, 5).at(-1)).toMatchObject({ fault: 'leader of etcd lost', seconds: 10 })
+    expect(failoverBounds(fast, 30, all, 0.5).at(-1)).toMatchObject({ seconds: 1 })
+    expect(failoverBounds(fast, 30, all, undefined).map(({ fault }) => fault)).not.toContain('leader of etcd lost')
+  })
+
+  test.each([
+    [{ peers: true, pods: false }, ['peer evidence', 'without evidence']],
+    [{ peers: false, pods: true }, ['pod evidence', 'without evidence']],
+    [{ peers: false, pods: false }, ['without evidence']],
+  ])('only evidence that is acted upon shortens anything: %j', (evidence, expected) => {
+    const faults = failoverBounds(fast, 30, evidence, undefined).map(({ fault }) => fault)
+    const killed = faults.filter((fault) => fault.startsWith('killed'))
+    expect(killed.map((fault) => expected.find((kind) => fault.endsWith(kind)))).toEqual(expected)
+  })
+
+  test('evidence that comes after the Lease has run out is none', () => {
+    const shortest = { leaseDurationSeconds: 1, renewDeadlineSeconds: 1, retryPeriodSeconds: 1, abortBudgetSeconds: 1 }
+    const faults = failoverBounds(shortest, 30, all, undefined).map(({ fault }) => fault)
+    expect(faults).toContain('killed, with peer evidence')
+    expect(faults).not.toContain('killed, with pod evidence')
   })
 
   test('every formula is made of the figures that lead to its result', () => {
-    for (const { formula, seconds } of failoverBounds(electionProfiles.standard, 30, undefined)) {
+    for (const { formula, seconds } of failoverBounds(electionProfiles.standard, 30, all, undefined)) {
       if (seconds === undefined || seconds === 0) continue
       const sum = [...formula.matchAll(/[0-9.]+/g)].reduce((total, [figure]) => total + Number(figure), 0)
       expect(sum).toBeCloseTo(seconds)
@@ -169,6 +196,6 @@ describe('the worst case of a failover', () => {
   })
 
   test('the budget of the drain is named', () => {
-    expect(failoverBounds(fast, 45, undefined)[0]?.note).toContain('45 s')
+    expect(failoverBounds(fast, 45, all, undefined)[0]?.note).toContain('45 s')
   })
 })

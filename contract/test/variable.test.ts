@@ -17,6 +17,8 @@ const variables = {
   secretFile: { ...about, type: 'file', secret: true },
   quantity: { ...about, type: 'quantity' },
   downward: { ...about, type: 'downward', fieldPath: 'metadata.name' },
+  injected: { ...about, type: 'injected' },
+  address: { ...about, type: 'address' },
 } as const satisfies Record<string, Variable>
 type Key = keyof typeof variables
 
@@ -104,6 +106,16 @@ const cases: readonly { key: Key; good: readonly [string, unknown][]; bad: reado
     bad: ['', 'Gi', '16 Gi', '16gi', '16GiB', '-1', '1e3', '1.', '4CPU'],
   },
   { key: 'downward', good: [['regent-agent-0', 'regent-agent-0']], bad: [''] },
+  { key: 'injected', good: [['10.96.0.1', '10.96.0.1']], bad: [''] },
+  {
+    key: 'address',
+    good: [
+      ['::', '::'],
+      ['0.0.0.0', '0.0.0.0'],
+      ['fd00::1', 'fd00::1'],
+    ],
+    bad: ['', 'localhost', '[::]', '127.0.0.1:80', '127.1', '256.0.0.1', '::/0', ' ::'],
+  },
 ]
 
 describe('parsing one variable', () => {
@@ -160,6 +172,8 @@ const values: { readonly [K in Key]: fc.Arbitrary<ValueOf<(typeof variables)[K]>
   secretFile: fc.stringMatching(/^\/[a-z][-./a-z]{0,30}$/),
   quantity: fc.stringMatching(/^[0-9]{1,6}(\.[0-9]{1,3})?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$/),
   downward: fc.string({ minLength: 1 }),
+  injected: fc.string({ minLength: 1 }),
+  address: fc.oneof(fc.ipV4(), fc.ipV6()),
 }
 
 describe('what a manifest writes, a program reads', () => {
@@ -198,6 +212,8 @@ describe('what a variable accepts, in words', () => {
     ['file', 'the absolute path of a file'],
     ['quantity', 'a quantity of Kubernetes, such as 500m, 4 or 16Gi'],
     ['downward', "the pod's metadata.name"],
+    ['injected', 'what Kubernetes sets in every container'],
+    ['address', 'an IPv4 or IPv6 address'],
   ] as const)('%s', (key, words) => {
     expect(expectation(variables[key])).toBe(words)
   })

@@ -44,6 +44,9 @@ export interface AgentProps {
  * where the election alone would not.
  */
 export class Agent extends Construct {
+  /** The optional parts of the program that are on. */
+  readonly parts: ReadonlySet<Part>
+
   constructor(scope: Construct, id: string, props: AgentProps) {
     super(scope, id)
     comesFrom(this, 'agent')
@@ -52,6 +55,7 @@ export class Agent extends Construct {
     const namespace = namespaceNames.system
     const identity = agentIdentity(settings.id)
     const parts = partsOf(props)
+    this.parts = parts
     const placeholders = { agentId: settings.id }
     const volumes = proofVolumes(props.controlPlane)
 
@@ -101,7 +105,11 @@ export class Agent extends Construct {
               leaderElection: settings.leaderElection.enabled,
               drainBudgetSeconds: settings.drainBudgetSeconds,
               logLevel: settings.logLevel,
-              ...(settings.leaderElection.enabled && electionTiming(settings.leaderElection)),
+              ...(settings.leaderElection.enabled && {
+                ...electionTiming(settings.leaderElection),
+                peerEvidence: settings.leaderElection.evidence.peers,
+                podEvidence: settings.leaderElection.evidence.pods,
+              }),
             },
             volumeMounts: mountsOf(volumes),
           }),
@@ -174,7 +182,10 @@ export class Agent extends Construct {
 
 function partsOf({ settings, controlPlane }: AgentProps): ReadonlySet<Part> {
   const parts = new Set<Part>([controlPlane.apiKeySecretName === undefined ? 'serviceAccountToken' : 'apiKey'])
-  if (settings.leaderElection.enabled) parts.add('election')
+  if (settings.leaderElection.enabled) {
+    parts.add('election')
+    if (settings.leaderElection.evidence.pods) parts.add('podEvidence')
+  }
   if (controlPlane.caSecretName !== undefined) parts.add('controlPlaneTls')
   return parts
 }

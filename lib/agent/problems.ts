@@ -40,6 +40,16 @@ export function agentProblems(environment: Environment): readonly Problem[] {
         fix: 'upgrade the cluster: without the fence, a request of a former leader that is still on its way can land after the takeover',
         severity: 'warning',
       })
+      for (const [kind, isUsed] of Object.entries(agent.leaderElection.evidence)) {
+        if (!isUsed) continue
+        problems.push({
+          path: `${election}.evidence.${kind}`,
+          received: 'true',
+          expected: `false below Kubernetes ${admissionPolicySince}, which has no admission fence`,
+          fix: 'set it to false or upgrade the cluster: evidence can be wrong, and what a leader that was taken for dead still writes is then refused by the fence alone',
+          severity: 'warning',
+        })
+      }
     }
   } else {
     problems.push(...gracePeriodProblems(`${path}.terminationGracePeriodSeconds`, { ...agent, abortBudgetSeconds: 0 }))

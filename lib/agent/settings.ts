@@ -26,6 +26,19 @@ export const agentSettings = z.strictObject({
     renewDeadlineSeconds: override('a leader that could not renew for so long steps down', { min: 1, max: 600 }),
     retryPeriodSeconds: override('how often the leader renews', { min: 0.1, max: 60 }),
     abortBudgetSeconds: override('from stepping down until no work runs', { min: 0.1, max: 60 }),
+    evidence: z
+      .strictObject({
+        peers: z.boolean().default(true).meta({
+          description:
+            'whether a standby takes over at once when the connection to the leader closes and its pod refuses another; needs the admission fence (Kubernetes 1.30); off where a mesh or a proxy terminates TCP, unless port 8081 is excluded from it',
+        }),
+        pods: z.boolean().default(true).meta({
+          description:
+            "whether a standby takes over at once when the leader's container is reported terminated; needs the admission fence (Kubernetes 1.30) and lets the agent watch the pods of `regent-system`",
+        }),
+      })
+      .prefault({})
+      .meta({ description: 'evidence of the death of a leader, for which nobody waits until its Lease runs out' }),
   }),
   drainBudgetSeconds: seconds('how long a graceful stop may take while the leader still renews', {
     min: 0,

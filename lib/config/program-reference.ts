@@ -33,8 +33,13 @@ function blocks(program: Program): readonly string[] {
     ],
     [
       'ports',
-      ['Port', 'Number', 'Speaks'],
-      Object.entries(program.ports).map(([name, { number, speaks }]) => [code(name), String(number), speaks]),
+      ['Port', 'Number', 'Speaks', 'Part'],
+      Object.entries(program.ports).map(([name, { number, speaks, when }]) => [
+        code(name),
+        String(number),
+        speaks,
+        when ?? '',
+      ]),
     ],
     [
       'probes',
@@ -48,7 +53,7 @@ function blocks(program: Program): readonly string[] {
         `${probe.failureThreshold} in a row`,
       ]),
     ],
-    ['calls', ['Whom', 'Port'], program.calls.map(callRow)],
+    ['calls', ['Whom', 'Port', 'Part'], program.calls.map(callRow)],
     [
       'permissions at the Kubernetes API',
       ['Resource', 'Verbs', 'Namespace', 'Name', 'Part'],
@@ -79,7 +84,8 @@ function blocks(program: Program): readonly string[] {
 
 function variableRow(variable: Variable): readonly string[] {
   const value = defaultOf(variable)
-  const filledIn = variable.type === 'downward' ? 'by the kubelet' : '_required_'
+  const filledIn =
+    variable.type === 'downward' ? 'by the kubelet' : variable.type === 'injected' ? 'by Kubernetes' : '_required_'
   return [
     code(variable.variable),
     variable.type,
@@ -92,8 +98,8 @@ function variableRow(variable: Variable): readonly string[] {
 }
 
 function callRow(call: Call): readonly string[] {
-  if (call.to === 'program') return [code(call.program), code(call.port)]
-  return [call.to === 'dns' ? 'DNS of the cluster' : 'Kubernetes API server', '']
+  if (call.to === 'program') return [code(call.program), code(call.port), call.when ?? '']
+  return [call.to === 'dns' ? 'DNS of the cluster' : 'Kubernetes API server', '', '']
 }
 
 function accessRow(access: Access): readonly string[] {

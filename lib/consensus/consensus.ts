@@ -1,5 +1,6 @@
 import { etcd } from '@regent/contract/etcd.ts'
 import { namespaceNames, objectNames, priorityClassNames } from '@regent/contract/names.ts'
+import type { Part } from '@regent/contract/variable.ts'
 import { k8s } from 'cdk8s-plus-28'
 import { Construct } from 'constructs'
 import type { DeepReadonly } from '../config/environment.ts'
@@ -47,6 +48,8 @@ export class Consensus extends Construct {
   readonly clientUrl: string
   /** Secret that a client connects with; none where clients need no certificate. */
   readonly clientTlsSecretName: string | undefined
+  /** The optional parts of the program that are on: etcd has none. */
+  readonly parts: ReadonlySet<Part> = new Set()
 
   constructor(scope: Construct, id: string, props: ConsensusProps) {
     super(scope, id)
@@ -62,7 +65,7 @@ export class Consensus extends Construct {
 
     new ProgramAccess(this, 'access', {
       program: etcd,
-      parts: new Set(),
+      parts: this.parts,
       identity: consensusIdentity,
       name,
       namespace,
@@ -90,7 +93,7 @@ export class Consensus extends Construct {
           identity: consensusIdentity,
           container: programContainer({
             program: etcd,
-            parts: new Set(),
+            parts: this.parts,
             settings: {},
             image,
             resources: settings.resources,

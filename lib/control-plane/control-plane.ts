@@ -42,6 +42,8 @@ export class ControlPlane extends Construct {
   readonly agentsUrl: string
   /** Secret with the certificate authority that agents check it against; none without TLS. */
   readonly caSecretName: string | undefined
+  /** The optional parts of the program that are on. */
+  readonly parts: ReadonlySet<Part>
 
   constructor(scope: Construct, id: string, props: ControlPlaneProps) {
     super(scope, id)
@@ -53,6 +55,7 @@ export class ControlPlane extends Construct {
     const parts = new Set<Part>()
     if (settings.tlsSecretName !== null) parts.add('controlPlaneTls')
     if (consensus.clientTlsSecretName !== undefined) parts.add('etcdTls')
+    this.parts = parts
     const volumes = [
       ...(settings.tlsSecretName === null
         ? []

@@ -1,10 +1,15 @@
-import type { Port, Program } from '@regent/contract/program.ts'
+import type { Call, Port, Program } from '@regent/contract/program.ts'
+import type { Part } from '@regent/contract/variable.ts'
+import type { WorkloadIdentity } from '../workload/identity.ts'
+import { activePorts } from '../workload/program-container.ts'
 
 /** A program of the environment, as a policy can select it. */
 export interface Endpoint {
   readonly program: Program
-  /** The one label that selects its pods. */
-  readonly podLabel: { readonly key: string; readonly value: string }
+  /** The optional parts of the program that are on: calls and ports of the others do not exist. */
+  readonly parts: ReadonlySet<Part>
+  /** What selects its pods. */
+  readonly identity: WorkloadIdentity
   /** Part of the environment that the program is configured in. */
   readonly settingsPath: string
 }
@@ -47,36 +52,38 @@ export interface FlowsProps {
 
 /**
  * The flows of an environment, from the calls that each program declares. Both sides of a flow come from the one
- * declaration of its caller, so that they cannot disagree.
+ * declaration of its caller, so that they cannot disagree. A program that calls itself means the pods of the same
+ * workload, not those of another one that runs the same program.
  *
- * @throws when a program calls one that is neither in the environment nor elsewhere
+ * @throws when a program calls one that is neither in the environment nor elsewhere, or a port that is not open
  */
 export function flowsOf(props: FlowsProps): readonly Flows[] {
   const { endpoints } = props
   return endpoints.map((endpoint) => ({
     endpoint,
-    egress: endpoint.program.calls.flatMap((call): readonly Peer[] => {
+    egress: activeCalls(endpoint).flatMap((call): readonly Peer[] => {
       if (call.to === 'dns') return [{ kind: 'dns' }]
       if (call.to === 'apiServer') return addresses(props.apiServer)
-      const callee = endpoints.find(({ program }) => program.name === call.program)
-      if (callee !== undefined)
-        return [{ kind: 'program', endpoint: callee, ports: [portOf(callee.program, call.port)] }]
+      const callee = [endpoint, ...endpoints].find(({ program }) => program.name === call.program)
+      if (callee !== undefined) return [{ kind: 'program', endpoint: callee, ports: [portOf(callee, call.port)] }]
       const destination = props.elsewhere[call.program]
       if (destination !== undefined) return addresses(destination)
       throw new Error(`${endpoint.program.name} calls '${call.program}', which is nowhere; add it, or say where it is`)
     }),
     ingress: [
       ...endpoints.flatMap((caller) =>
-        caller.program.calls.flatMap((call): readonly Peer[] =>
-          call.to === 'program' && call.program === endpoint.program.name
-            ? [{ kind: 'program', endpoint: caller, ports: [portOf(endpoint.program, call.port)] }]
+        activeCalls(caller).flatMap((call): readonly Peer[] =>
+          call.to === 'program' &&
+          call.program === endpoint.program.name &&
+          (caller === endpoint || caller.program !== endpoint.program)
+            ? [{ kind: 'program', endpoint: caller, ports: [portOf(endpoint, call.port)] }]
             : [],
         ),
       ),
       ...props.callers
         .filter(({ to }) => to === endpoint.program.name)
         .flatMap(({ namespaces, cidrs, ports }): readonly Peer[] => {
-          const opened = ports.map((port) => portOf(endpoint.program, port))
+          const opened = ports.map((port) => portOf(endpoint, port))
           return [
             ...namespaces.map((namespace): Peer => ({ kind: 'namespace', namespace, ports: opened })),
             ...cidrs.map((cidr): Peer => ({ kind: 'cidr', cidr, ports: opened.map(({ number }) => number) })),
@@ -90,9 +97,14 @@ function addresses({ cidrs, ports }: Destination): readonly Peer[] {
   return cidrs.map((cidr) => ({ kind: 'cidr', cidr, ports }))
 }
 
-function portOf(program: Program, name: string): Port {
-  const port = program.ports[name]
+function activeCalls({ program, parts }: Endpoint): readonly Call[] {
+  return program.calls.filter((call) => call.to !== 'program' || call.when === undefined || parts.has(call.when))
+}
+
+function portOf({ program, parts }: Endpoint, name: string): Port {
+  const open = activePorts(program, parts)
+  const [, port] = open.find(([one]) => one === name) ?? []
   if (port === undefined)
-    throw new Error(`${program.name} has no port '${name}'; it has ${Object.keys(program.ports).join(', ')}`)
+    throw new Error(`${program.name} opens no port '${name}'; it opens ${open.map(([one]) => one).join(', ')}`)
   return port
 }

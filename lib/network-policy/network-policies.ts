@@ -2,6 +2,7 @@ import { namespaceNames } from '@regent/contract/names.ts'
 import { k8s } from 'cdk8s-plus-28'
 import { Construct } from 'constructs'
 import { comesFrom } from '../output/provenance.ts'
+import { selectorLabels } from '../workload/identity.ts'
 import { type Waiver, waiverAnnotations } from '../workload/waivers.ts'
 import { type Flows, flowsOf, type FlowsProps, type Peer } from './flows.ts'
 
@@ -35,13 +36,12 @@ export class NetworkPolicies extends Construct {
   }
 
   private addPolicy({ endpoint, ingress, egress }: Flows): void {
-    const { key, value } = endpoint.podLabel
     const policy = new Construct(this, endpoint.program.name)
     comesFrom(policy, endpoint.settingsPath)
     new k8s.KubeNetworkPolicy(policy, 'policy', {
-      metadata: { name: value, namespace: namespaceNames.system },
+      metadata: { name: endpoint.identity.name, namespace: namespaceNames.system },
       spec: {
-        podSelector: { matchLabels: { [key]: value } },
+        podSelector: { matchLabels: selectorLabels(endpoint.identity) },
         policyTypes: ['Ingress', 'Egress'],
         // An empty list means what a missing one means; the API server drops it, and every comparison would differ.
         ...(ingress.length > 0 && {
@@ -59,7 +59,7 @@ function selection(peer: Peer): k8s.NetworkPolicyPeer {
     case 'program':
       return {
         namespaceSelector: namespaceSelector(namespaceNames.system),
-        podSelector: { matchLabels: { [peer.endpoint.podLabel.key]: peer.endpoint.podLabel.value } },
+        podSelector: { matchLabels: selectorLabels(peer.endpoint.identity) },
       }
     case 'namespace':
       return { namespaceSelector: namespaceSelector(peer.namespace) }

@@ -1,4 +1,4 @@
-import type { Probe, Program, Settings } from '@regent/contract/program.ts'
+import type { Port, Probe, Program, Settings } from '@regent/contract/program.ts'
 import { defaultOf } from '@regent/contract/program.ts'
 import { expectation, type Part, parseVariable, variableText } from '@regent/contract/variable.ts'
 import { k8s } from 'cdk8s-plus-28'
@@ -32,7 +32,11 @@ export function programContainer<P extends Program>(props: ProgramContainerProps
     ...(props.args && { args: [...props.args] }),
     env: containerEnvironment(program, props.settings, props.parts),
     ...(props.envFrom && { envFrom: [...props.envFrom] }),
-    ports: Object.entries(program.ports).map(([name, port]) => ({ name, containerPort: port.number, protocol: 'TCP' })),
+    ports: activePorts(program, props.parts).map(([name, port]) => ({
+      name,
+      containerPort: port.number,
+      protocol: 'TCP',
+    })),
     startupProbe: probe(program.probes.startup),
     livenessProbe: probe(program.probes.liveness),
     readinessProbe: probe(program.probes.readiness),
@@ -43,6 +47,11 @@ export function programContainer<P extends Program>(props: ProgramContainerProps
       ...(props.volumeMounts ?? []),
     ],
   }
+}
+
+/** The ports that a program opens with the given parts on, by their names. */
+export function activePorts(program: Program, parts: ReadonlySet<Part>): readonly (readonly [string, Port])[] {
+  return Object.entries(program.ports).filter(([, { when }]) => when === undefined || parts.has(when))
 }
 
 /** The volumes behind the folders that a program declares to write to. */
@@ -67,6 +76,8 @@ export function containerEnvironment<P extends Program>(
   const given = settings as Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>
   return Object.entries(program.env).flatMap(([key, variable]): k8s.EnvVar[] => {
     const { variable: name, when } = variable
+    // Kubernetes fills it in, also where a manifest says something else: that would only mislead.
+    if (variable.type === 'injected') return []
     if (variable.type === 'downward') {
       return [{ name, valueFrom: { fieldRef: { fieldPath: variable.fieldPath } } }]
     }

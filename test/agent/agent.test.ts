@@ -16,6 +16,7 @@ function variables(index: ManifestIndex, agentId: string): Readonly<Record<strin
 interface AgentContainer {
   readonly env: readonly { readonly name: string; readonly value?: string; readonly valueFrom?: unknown }[]
   readonly image: string
+  readonly ports: readonly { readonly name: string; readonly containerPort: number }[]
   readonly volumeMounts: readonly { readonly name: string; readonly mountPath: string; readonly readOnly?: boolean }[]
 }
 interface AgentDeployment {
@@ -65,7 +66,8 @@ describe('a single agent without election', () => {
   test('is told that election is off, and nothing of its timing', () => {
     const env = variables(index, 'dev')
     expect(env).toMatchObject({ ENABLE_HA: 'false', REPLICAS: '1', AGENT_ID: 'dev' })
-    expect(Object.keys(env).filter((name) => /LEASE|RENEW|RETRY|ABORT/.test(name))).toEqual([])
+    expect(Object.keys(env).filter((name) => /LEASE|RENEW|RETRY|ABORT|EVIDENCE/.test(name))).toEqual([])
+    expect(container(index, 'dev').ports.map(({ name }) => name)).toEqual(['health'])
   })
 })
 
@@ -103,12 +105,26 @@ describe('replicas of which one leads', () => {
         resourceNames: ['regent-agent-local'],
       },
       { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['create'] },
+      { apiGroups: [''], resources: ['pods'], verbs: ['list', 'watch'] },
       { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create'] },
+    ])
+    // The UID of that namespace is the lineage of every epoch.
+    expect(object(index, 'Role', 'kube-system', 'regent-agent-local')['rules']).toEqual([
+      { apiGroups: [''], resources: ['namespaces'], verbs: ['get'], resourceNames: ['kube-system'] },
     ])
   })
 
+  test('act on evidence of death unless the environment says otherwise, and watch pods for nothing else', () => {
+    expect(variables(index, 'local')).toMatchObject({ PEER_EVIDENCE: 'true', POD_EVIDENCE: 'true' })
+    const blind = composed(local, { agent: { leaderElection: { evidence: { peers: false, pods: false } } } })
+    expect(variables(blind, 'local')).toMatchObject({ PEER_EVIDENCE: 'false', POD_EVIDENCE: 'false' })
+    expect(JSON.stringify(object(blind, 'Role', system, 'regent-agent-local')['rules'])).not.toContain('pods')
+    // The leader knows its standbys by their connections, whatever these prove.
+    expect(container(blind, 'local').ports).toContainEqual(expect.objectContaining({ name: 'peer' }))
+  })
+
   test('hold their permissions by a ServiceAccount of their own', () => {
-    for (const namespace of [system, 'regent-sessions']) {
+    for (const namespace of [system, 'regent-sessions', 'kube-system']) {
       expect(object(index, 'RoleBinding', namespace, 'regent-agent-local')).toMatchObject({
         roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'regent-agent-local' },
         subjects: [{ kind: 'ServiceAccount', name: 'regent-agent-local', namespace: system }],

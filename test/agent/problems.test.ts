@@ -44,3 +44,15 @@ test('a cluster that cannot enforce the fence is warned about', () => {
     expect.objectContaining({ path: 'staging.cluster.kubernetesVersion', received: '1.29', severity: 'warning' }),
   )
 })
+
+test('evidence of death is warned about where no fence would refuse what a leader that lives still writes', () => {
+  const kubernetesVersion = '1.29'
+  const warned = (evidence: { peers: boolean; pods: boolean }) =>
+    problemsOf(staging, { cluster: { kubernetesVersion }, agent: { leaderElection: { evidence } } })
+      .filter(({ path, severity }) => path.includes('.evidence.') && severity === 'warning')
+      .map(({ path }) => path)
+  expect(warned({ peers: true, pods: false })).toEqual(['staging.agent.leaderElection.evidence.peers'])
+  expect(warned({ peers: false, pods: true })).toEqual(['staging.agent.leaderElection.evidence.pods'])
+  expect(warned({ peers: false, pods: false })).toEqual([])
+  expect(problemsOf(staging, {})).toEqual([])
+})

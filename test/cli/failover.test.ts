@@ -23,7 +23,9 @@ describe('failover of an environment', () => {
   test('is computed from the timing that is configured', () => {
     expect(secondsOf(production)).toEqual({
       'planned (rollout, drain, delete)': 0.5,
-      'killed (SIGKILL, OOM, crash)': 6.5,
+      'killed, with peer evidence': 0.55,
+      'killed, with pod evidence': 2,
+      'killed, without evidence': 6.5,
       'hung (event loop blocked)': 8.5,
       'node lost or cut off': 6.5,
       'API server away for up to 4 s': 0,
@@ -33,7 +35,7 @@ describe('failover of an environment', () => {
     const { agent } = production
     const leaderElection = { ...agent.leaderElection, profile: 'standard', leaseDurationSeconds: 20 } as const
     expect(secondsOf({ ...production, agent: { ...agent, leaderElection } })).toMatchObject({
-      'killed (SIGKILL, OOM, crash)': 20.5,
+      'killed, without evidence': 20.5,
       'API server away for up to 10 s': 0,
     })
   })
@@ -64,7 +66,7 @@ describe('failover', () => {
       'staging: 2 replicas, profile fast: lease 6 s, renew deadline 4 s, retry 1.5 s, abort 1 s\n',
     )
     expect(text.stdout).toMatch(
-      / {2}killed \(SIGKILL, OOM, crash\) +6\.5 s +lease 6 \+ jitter 0\.2 \+ write 0\.3 +the Lease runs out\n/,
+      / {2}killed, without evidence +6\.5 s +lease 6 \+ jitter 0\.2 \+ write 0\.3 +SIGKILL, OOM or crash: the Lease runs out\n/,
     )
     expect(text.stdout).toMatch(/ {2}API server away for longer +no failover +suspended from 4 s/)
     expect(json.code).toBe(0)
@@ -73,7 +75,7 @@ describe('failover', () => {
         environment: 'staging',
         replicas: 2,
         election: { profile: 'fast', leaseDurationSeconds: 6 },
-        bounds: [{ fault: 'planned (rollout, drain, delete)', seconds: 0.5 }, {}, {}, {}, {}, {}, {}],
+        bounds: [{ fault: 'planned (rollout, drain, delete)', seconds: 0.5 }, {}, {}, {}, {}, {}, {}, {}, {}],
       },
     ])
   })

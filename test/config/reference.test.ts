@@ -129,9 +129,14 @@ describe('the page about programs', () => {
   test('says how each probe asks, whom a program calls and what it may do', () => {
     const agentPage = page.slice(0, page.indexOf('## `control-plane`'))
     expect(agentPage).toMatch(/\| readiness \| `\/readyz` on `health` +\| 0 s +\| 5 s +\| 3 s +\| 2 in a row +\|/)
-    expect(agentPage).toMatch(/\| `control-plane` +\| `agents` \|/)
+    expect(agentPage).toMatch(/\| `control-plane` +\| `agents` \| +\|/)
+    expect(agentPage).toMatch(/\| `agent` +\| `peer` +\| election \|/)
     expect(agentPage).toMatch(/\| Kubernetes API server \|/)
-    expect(agentPage).toMatch(/\| get, watch, update +\| `regent-system` +\| `regent-agent-\{agentId\}` \| election \|/)
+    expect(agentPage).toMatch(
+      /\| get, watch, update +\| `regent-system` +\| `regent-agent-\{agentId\}` \| election +\|/,
+    )
+    expect(agentPage).toMatch(/\| `peer` +\| 8081 +\| tcp +\| election \|/)
+    expect(agentPage).toMatch(/\| `KUBERNETES_SERVICE_HOST` +\| injected .*\| by Kubernetes +\|/)
   })
 })
 

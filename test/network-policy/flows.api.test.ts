@@ -9,7 +9,7 @@ import { type EnvironmentPart, type Layer } from '../../lib/config/layer.ts'
 import { nameOf } from '../../lib/config/parse.ts'
 import type { Manifest } from '../../lib/output/manifest.ts'
 import { evaluatePolicies, type OutsidePeer, type PodPeer, type PolicyQuery } from '../cluster/network-policies.ts'
-import { composed } from '../support/composed.ts'
+import { changed, composed } from '../support/composed.ts'
 
 /** Somebody who may be at either end of a flow. */
 interface Peer {
@@ -52,10 +52,12 @@ function peersOf(index: ReturnType<typeof composed>): readonly Peer[] {
       at: pod('regent-system', labels, `10.1.${row}.${replica}`, program),
     }))
   })
+  const otherAgent = { 'app.kubernetes.io/name': 'regent-agent', 'app.kubernetes.io/instance': 'another' }
   const impostor = { 'app.kubernetes.io/name': 'regent-control-plane', 'app.kubernetes.io/instance': 'regent' }
   return [
     ...ours,
     { name: 'a stranger in the system namespace', at: pod('regent-system', { app: 'stranger' }, '10.1.9.1') },
+    { name: 'another agent', at: pod('regent-system', otherAgent, '10.1.9.7') },
     { name: 'a session', at: pod('regent-sessions', { app: 'session' }, '10.1.9.2') },
     { name: 'a namesake of the control plane elsewhere', at: pod('default', impostor, '10.1.9.3') },
     { name: 'DNS', at: pod('kube-system', { 'k8s-app': 'kube-dns' }, '10.1.9.4') },
@@ -80,12 +82,13 @@ const ports = [
 ]
 
 /** What the declarations say of a flow, in words of their own: nothing of `lib/network-policy` is asked. */
-function declared({ from, to, port, protocol }: Flow, extra: (flow: Flow) => boolean): boolean {
+function declared({ from, to, port, protocol }: Flow, elects: boolean, extra: (flow: Flow) => boolean): boolean {
   const calls = from.program?.calls ?? []
   if (protocol === 'TCP' && extra({ from, to, port, protocol })) return true
   return calls.some((call) => {
     if (call.to === 'dns') return to.name === 'DNS' && port === 53
     if (call.to === 'apiServer') return to.name === 'the API server' && port === 443 && protocol === 'TCP'
+    if (call.when === 'election' && !elects) return false
     return to.program?.name === call.program && to.program.ports[call.port]?.number === port && protocol === 'TCP'
   })
 }
@@ -100,10 +103,9 @@ interface Flow {
 const isOurs = ({ at }: Peer) => 'namespace' in at && at.namespace.startsWith('regent-')
 
 async function differences(layer: Layer, part: EnvironmentPart, extra: (flow: Flow) => boolean = () => false) {
-  const index = composed(layer, {
-    ...part,
-    cluster: { apiServer: { cidrs: [`${apiServer}/32`], ports: [443] } },
-  })
+  const set: EnvironmentPart = { ...part, cluster: { apiServer: { cidrs: [`${apiServer}/32`], ports: [443] } } }
+  const index = composed(layer, set)
+  const elects = changed(layer, set).agent.leaderElection.enabled
   const peers = peersOf(index)
   const flows = peers.flatMap((from) =>
     peers.flatMap((to) =>
@@ -118,7 +120,7 @@ async function differences(layer: Layer, part: EnvironmentPart, extra: (flow: Fl
     flows.map(({ from, to, port, protocol }) => ({ from: from.at, to: to.at, port, protocol })),
   )
   const wrong = flows.flatMap((flow, row) => {
-    const expected = declared(flow, extra)
+    const expected = declared(flow, elects, extra)
     const { allowed } = verdicts[row] ?? { allowed: !expected }
     if (allowed === expected) return []
     return [`${flow.from.name} → ${flow.to.name} ${flow.protocol} ${flow.port}: ${allowed ? 'open' : 'closed'}`]

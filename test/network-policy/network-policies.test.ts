@@ -1,13 +1,15 @@
 import { describe, expect, test } from '@jest/globals'
-import { program } from '@regent/contract/program.ts'
+import { type Call, program } from '@regent/contract/program.ts'
+import type { Part } from '@regent/contract/variable.ts'
+import { dev } from '../../environments/dev.ts'
 import { local } from '../../environments/local.ts'
 import { staging } from '../../environments/staging.ts'
 import { flowsOf } from '../../lib/network-policy/flows.ts'
 import { composed, object } from '../support/composed.ts'
 
-const inSystem = (name: string) => ({
+const inSystem = (name: string, instance = 'regent') => ({
   namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'regent-system' } },
-  podSelector: { matchLabels: { 'app.kubernetes.io/name': name } },
+  podSelector: { matchLabels: { 'app.kubernetes.io/name': name, 'app.kubernetes.io/instance': instance } },
 })
 const dns = {
   to: [
@@ -34,18 +36,29 @@ describe('each program may do what it declares, and nothing else', () => {
   const index = composed(staging)
   const apiServer = { to: [{ ipBlock: { cidr: '10.10.0.0/24' } }], ports: tcp(443) }
 
-  test('the agent calls the control plane, the API server and DNS; nobody calls it', () => {
-    const { spec } = object(index, 'NetworkPolicy', 'regent-system', 'regent-agent')
-    expect(spec).not.toHaveProperty('ingress')
-    expect(spec).toMatchObject({
+  test('the agent calls the control plane, its own replicas, the API server and DNS; only these replicas call it', () => {
+    expect(object(index, 'NetworkPolicy', 'regent-system', 'regent-agent')['spec']).toEqual({
+      podSelector: inSystem('regent-agent', 'staging').podSelector,
       policyTypes: ['Ingress', 'Egress'],
-      egress: [{ to: [inSystem('regent-control-plane')], ports: tcp(8001) }, apiServer, dns],
+      ingress: [{ from: [inSystem('regent-agent', 'staging')], ports: tcp(8081) }],
+      egress: [
+        { to: [inSystem('regent-control-plane')], ports: tcp(8001) },
+        { to: [inSystem('regent-agent', 'staging')], ports: tcp(8081) },
+        apiServer,
+        dns,
+      ],
     })
+  })
+
+  test('without election nobody calls the agent, nor does it call itself', () => {
+    const { spec } = object(composed(dev), 'NetworkPolicy', 'regent-system', 'regent-agent')
+    expect(spec).not.toHaveProperty('ingress')
+    expect(JSON.stringify(spec)).not.toContain('8081')
   })
 
   test('the control plane is called by agents on their port and calls etcd, the API server and DNS', () => {
     expect(object(index, 'NetworkPolicy', 'regent-system', 'regent-control-plane')['spec']).toMatchObject({
-      ingress: [{ from: [inSystem('regent-agent')], ports: tcp(8001) }],
+      ingress: [{ from: [inSystem('regent-agent', 'staging')], ports: tcp(8001) }],
       egress: [{ to: [inSystem('regent-consensus')], ports: tcp(2379) }, apiServer, dns],
     })
   })
@@ -67,7 +80,7 @@ test('clients of the control plane come from the namespaces and ranges that the 
   })
   expect(object(index, 'NetworkPolicy', 'regent-system', 'regent-control-plane')['spec']).toMatchObject({
     ingress: [
-      { from: [inSystem('regent-agent')] },
+      { from: [inSystem('regent-agent', 'staging')] },
       {
         from: [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'ingress' } } }],
         ports: tcp(8000, 8001),
@@ -77,30 +90,55 @@ test('clients of the control plane come from the namespaces and ranges that the 
   })
 })
 
-test('fails if a program calls one that is nowhere', () => {
-  const probe = {
-    port: 'health' as const,
-    path: '/',
-    initialDelaySeconds: 0,
-    periodSeconds: 1,
-    timeoutSeconds: 1,
-    failureThreshold: 1,
-  }
-  const lonely = program('lonely', {
+const probe = {
+  port: 'health' as const,
+  path: '/',
+  initialDelaySeconds: 0,
+  periodSeconds: 1,
+  timeoutSeconds: 1,
+  failureThreshold: 1,
+}
+
+/** The flows of workloads that run a program with such calls, by their instances. */
+function flowsOfCallers(calls: readonly Call[], instances: readonly string[], parts: readonly Part[] = []) {
+  const caller = program('caller', {
     env: {},
-    ports: { health: { number: 80, speaks: 'http' } },
+    ports: { health: { number: 80, speaks: 'http' }, ear: { number: 81, speaks: 'tcp', when: 'election' } },
     probes: { startup: probe, liveness: probe, readiness: probe },
-    calls: [{ to: 'program', program: 'friend', port: 'ear' }],
+    calls,
     access: [],
     metrics: {},
     writes: [],
   })
-  expect(() =>
-    flowsOf({
-      endpoints: [{ program: lonely, podLabel: { key: 'app', value: 'lonely' }, settingsPath: '' }],
-      apiServer: { cidrs: [], ports: [] },
-      elsewhere: {},
-      callers: [],
-    }),
-  ).toThrow("lonely calls 'friend', which is nowhere")
+  return flowsOf({
+    endpoints: instances.map((instance) => ({
+      program: caller,
+      parts: new Set(parts),
+      identity: { name: 'caller', component: 'caller', instance },
+      settingsPath: '',
+    })),
+    apiServer: { cidrs: [], ports: [] },
+    elsewhere: {},
+    callers: [],
+  })
+}
+
+test('workloads that run the same program call their own pods, not those of each other', () => {
+  const flows = flowsOfCallers([{ to: 'program', program: 'caller', port: 'ear' }], ['one', 'two'], ['election'])
+  for (const { endpoint, ingress, egress } of flows) {
+    expect(ingress).toMatchObject([{ endpoint: { identity: endpoint.identity }, ports: [{ number: 81 }] }])
+    expect(egress).toEqual(ingress)
+  }
+})
+
+test('fails if a program calls one that is nowhere', () => {
+  expect(() => flowsOfCallers([{ to: 'program', program: 'friend', port: 'ear' }], ['one'])).toThrow(
+    "caller calls 'friend', which is nowhere",
+  )
+})
+
+test('fails if a program calls a port of a part that is off', () => {
+  expect(() => flowsOfCallers([{ to: 'program', program: 'caller', port: 'ear' }], ['one'])).toThrow(
+    "caller opens no port 'ear'; it opens health",
+  )
 })

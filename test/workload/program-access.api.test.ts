@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { agent } from '@regent/contract/agent.ts'
-import { accessNamespaces, namespaceNames, objectNames, filled } from '@regent/contract/names.ts'
+import { accessNamespaces, filled, namespaceNames } from '@regent/contract/names.ts'
 import { apiRequest } from '../cluster/api-request.ts'
 import { tokenOf } from '../cluster/service-account.ts'
 import { applyEnvironment, removeEnvironments } from '../delivery/environment.ts'
@@ -44,18 +44,17 @@ async function may(account: string, question: Question): Promise<boolean> {
 const verbs = ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete', 'deletecollection']
 
 describe('the agent', () => {
-  const lease = filled(objectNames.agentLease, { agentId: 'local' })
   const declared = agent.access.flatMap(({ group, resource, verbs: allowed, in: role, name }) =>
     allowed.map((verb) => ({
       verb,
       group,
       resource,
       namespace: accessNamespaces[role],
-      ...(name !== undefined && { name: lease }),
+      ...(name !== undefined && { name: filled(name, { agentId: 'local' }) }),
     })),
   )
 
-  test.each(declared)('may $verb $resource in $namespace', async (question) => {
+  test.each<Question>(declared)('may $verb $resource in $namespace', async (question) => {
     expect(await may('regent-agent-local', question)).toBe(true)
   })
 
@@ -83,6 +82,10 @@ describe('the agent', () => {
     { verb: 'update', group: 'coordination.k8s.io', resource: 'leases', namespace: system, name: 'regent-agent-other' },
     { verb: 'delete', group: 'coordination.k8s.io', resource: 'leases', namespace: system, name: 'regent-agent-local' },
     { verb: 'get', resource: 'secrets', namespace: system },
+    { verb: 'get', resource: 'namespaces', namespace: system, name: system },
+    { verb: 'list', resource: 'namespaces' },
+    { verb: 'list', resource: 'pods', namespace: 'kube-system' },
+    { verb: 'delete', resource: 'pods', namespace: system },
     { verb: 'list', resource: 'secrets', namespace: 'regent-sessions' },
     { verb: 'create', resource: 'pods', namespace: 'regent-sessions' },
     { verb: 'create', resource: 'pods', subresource: 'exec', namespace: 'regent-sessions' },

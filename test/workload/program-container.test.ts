@@ -23,7 +23,12 @@ const none = new Set<Part>()
 describe('the variables of a container', () => {
   test('are read by the program as they were meant', () => {
     const written = containerEnvironment(agent, { ...required, maxSessions: 7 }, new Set(['election']))
-    const environment = Object.fromEntries(written.map(({ name, value }) => [name, value ?? 'from-the-kubelet']))
+    const environment = Object.fromEntries([
+      ...written.map(({ name, value }) => [name, value ?? 'from-the-kubelet'] as const),
+      ...Object.values(agent.env)
+        .filter(({ type }) => type === 'injected')
+        .map(({ variable }) => [variable, 'from-kubernetes'] as const),
+    ])
     expect(parseSettings(agent, environment)).toMatchObject({
       settings: { ...required, maxSessions: 7, leaseDurationSeconds: 6, podUid: 'from-the-kubelet' },
     })
@@ -36,6 +41,12 @@ describe('the variables of a container', () => {
     expect(containerEnvironment(agent, required, new Set(['election'])).map(({ name }) => name)).toContain(
       'LEASE_DURATION_SECONDS',
     )
+  })
+
+  test('leave out what Kubernetes sets itself', () => {
+    const names = containerEnvironment(agent, required, new Set(['election'])).map(({ name }) => name)
+    expect(names).toContain('PEER_EVIDENCE')
+    expect(names).not.toContain('KUBERNETES_SERVICE_HOST')
   })
 
   test('fails if a setting belongs to a part that is off', () => {
@@ -57,7 +68,10 @@ describe('the variables of a container', () => {
 
 const shared = { parts: none, image: 'registry.test/x:1', resources: { requests: amounts, limits: amounts } }
 const containers: readonly { program: Program; container: k8s.Container }[] = [
-  { program: agent, container: programContainer({ ...shared, program: agent, settings: required }) },
+  {
+    program: agent,
+    container: programContainer({ ...shared, program: agent, settings: required, parts: new Set(['election']) }),
+  },
   {
     program: controlPlane,
     container: programContainer({
@@ -68,6 +82,11 @@ const containers: readonly { program: Program; container: k8s.Container }[] = [
   },
   { program: etcd, container: programContainer({ ...shared, program: etcd, settings: {} }) },
 ]
+
+test('a port of a part that is off is not opened', () => {
+  const { ports } = programContainer({ ...shared, program: agent, settings: required })
+  expect(ports?.map(({ name }) => name)).toEqual(['health'])
+})
 
 describe.each(containers)('the container of $program.name', ({ program, container }) => {
   test('opens the ports and answers the probes that the program declares', () => {
