@@ -33,6 +33,7 @@ const kubernetes = { of: 'k8s.io/kubernetes', flags: kubernetesVersionFlags }
 
 const RECIPES = {
   certificates: { packages: ['.'] },
+  'client-go': { packages: ['.'] },
   coredns: { packages: ['.'] },
   cyclonus: { packages: ['./cmd/policies'] },
   etcd: { packages: ['tool'], renames: { server: 'etcd' } },

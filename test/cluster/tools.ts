@@ -7,9 +7,10 @@ import { mustRun, run } from './command-line.ts'
 import { stage } from './progress.ts'
 import { Unavailable } from './unavailable.ts'
 
-/** Programs that judge manifests or serve images, each built when it is first asked for. */
+/** Programs that judge manifests, serve images or compete with ours, each built when it is first asked for. */
 const GO_TOOLS = {
   crane: { module: 'crane', program: 'crane' },
+  'client-go': { module: 'client-go', program: 'client-go' },
   'kube-score': { module: 'kube-score', program: 'kube-score' },
   kubeconform: { module: 'kubeconform', program: 'kubeconform' },
   policies: { module: 'cyclonus', program: 'policies' },
