@@ -23,7 +23,8 @@ export class ModelApiServer {
   }
 
   get holder(): string {
-    return String(this.lease?.spec['holderIdentity'] ?? '')
+    const holder = this.lease?.spec['holderIdentity']
+    return typeof holder === 'string' ? holder : ''
   }
 
   read(): Reply {
@@ -33,9 +34,8 @@ export class ModelApiServer {
   write(method: 'create' | 'update', lease: LeaseObject): Reply {
     const { metadata, spec } = lease
     for (const time of [spec['renewTime'], spec['acquireTime']]) {
-      if (time !== undefined && !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/.test(String(time))) {
-        throw new Error(`the API server refuses the MicroTime ${String(time)}`)
-      }
+      const isMicroTime = typeof time === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/.test(time)
+      if (time !== undefined && !isMicroTime) throw new Error('the API server refuses a time that is no MicroTime')
     }
     if (method === 'create') {
       if (this.lease) return { status: 409 }

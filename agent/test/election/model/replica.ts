@@ -28,6 +28,9 @@ export type Link =
   /** Answered shortly before the time limit. */
   | 'slow'
 
+/** How often a process looks at its clocks when nothing happens, in milliseconds. */
+const beatMs = 250
+
 export function record(lease: LeaseObject): LeaseRecord {
   const parsed = parseLease(lease)
   if (!parsed) throw new Error('the API server gave something that is no Lease')
@@ -224,9 +227,9 @@ export class Replica {
       const stalled = hungSinceMs !== undefined && events.nowMs - hungSinceMs > stallSeconds * 1000
       if (stalled !== this.state.stalled) this.give({ type: 'stalled', value: stalled })
       else this.give({ type: 'tick' })
-      events.after(100, beat)
+      events.after(beatMs, beat)
     }
-    events.after(100, beat)
+    events.after(beatMs, beat)
   }
 
   #wakeAt(monotonicMs: number): void {

@@ -36,6 +36,10 @@ export function randomRun(options: WorldOptions, choices: readonly Fault[] = fau
   if (world.leaders.length !== 1) {
     world.violations.push(`${world.leaders.length} leaders ${healedMs} ms after the last fault (I7)`)
   }
+  const transitions = world.reigns.length - 1
+  if (transitions > story.length) {
+    world.violations.push(`${transitions} transitions after ${story.length} faults (I5)`)
+  }
   return { violations: world.violations, story, world }
 }
 

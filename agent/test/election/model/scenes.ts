@@ -1,0 +1,154 @@
+import { electionProfiles, failoverBounds } from '@regent/contract/election.ts'
+import { faults, stoppedClocks } from './faults.ts'
+import type { Replica } from './replica.ts'
+import { randomRun, type Run } from './runs.ts'
+import { World, type WorldOptions } from './world.ts'
+
+/** A leader, one thing that happens, and what became of it. */
+function scene(options: WorldOptions, play: (world: World, leader: Replica) => void): Run {
+  const world = new World(options)
+  world.run(5000 + world.random() * 2000)
+  const [leader] = world.leaders
+  if (!leader) return { violations: ['nobody leads'], story: [], world }
+  play(world, leader)
+  return { violations: world.violations, story: [], world }
+}
+
+function boundMs(fault: string): number {
+  const bound = failoverBounds(electionProfiles.fast, 3, { peers: false, pods: false }, undefined).find((row) =>
+    row.fault.startsWith(fault),
+  )
+  if (bound?.seconds === undefined) throw new Error(`no bound for '${fault}'`)
+  return bound.seconds * 1000
+}
+
+/** Waits until another than the one before leads, and says for how long nobody did. */
+function takeoverMs(world: World, former: Replica, fromMs: number): number {
+  for (let count = 0; count < 40_000; count += 1) {
+    const [leader] = world.leaders
+    if (leader && leader !== former) return world.events.nowMs - fromMs
+    world.run(5)
+  }
+  return Infinity
+}
+
+/** A leader that ends in one way, and how long it takes until another leads. */
+function bounded(seed: number, kind: string, fault: string): Run {
+  // Clocks that are half a percent apart, and the steps of the model's own measurement.
+  const slackMs = 0.01 * boundMs(fault) + 60
+  return scene({ seed }, (world, leader) => {
+    world.restarts = false
+    if (kind === 'SIGKILL') leader.kill()
+    else if (kind === 'hung for good') leader.hung = true
+    else if (kind === 'cut off') leader.link = 'lost'
+    else leader.give({ type: 'stop' })
+    let fromMs = world.events.nowMs
+    if (kind === 'released') {
+      while (leader.working !== undefined && world.events.nowMs < fromMs + 10_000) world.run(1)
+      // A leader that drains for longer than it may is killed, like any other.
+      if (!leader.alive) return
+      fromMs = world.events.nowMs
+    }
+    const tookMs = takeoverMs(world, leader, fromMs)
+    if (tookMs > boundMs(fault) + slackMs) world.violations.push(`took ${tookMs} ms`)
+  })
+}
+
+/** What the model plays, each with how often it is played beside the others: its share of the runs. */
+export interface Scene {
+  readonly share: number
+  readonly play: (seed: number) => Run
+}
+
+export const scenes: Readonly<Record<string, Scene>> = {
+  'holds its invariants under random faults': {
+    share: 1,
+    play: (seed) => randomRun({ seed }),
+  },
+  'holds them with evidence of death by the peers': {
+    share: 0.5,
+    play: (seed) => randomRun({ seed, peerEvidence: true }),
+  },
+  'holds them with two and with five replicas, and with other timings': {
+    share: 0.3,
+    play: (seed) => {
+      const timing = seed % 2 === 0 ? electionProfiles.standard : electionProfiles.fast
+      return randomRun({ seed, timing, replicas: seed % 3 === 0 ? 2 : 5 })
+    },
+  },
+  'has one leader again, and growing epochs, after pauses in which no clock advances': {
+    share: 0.3,
+    play: (seed) => randomRun({ seed, overlapsAllowed: true }, [...faults, stoppedClocks]),
+  },
+  'keeps leader and epoch over an outage of the API server, however long': {
+    share: 0.3,
+    play: (seed) =>
+      scene({ seed }, (world, leader) => {
+        for (const replica of world.replicas) replica.link = seed % 2 === 0 ? 'refused' : 'lost'
+        world.run(seed % 3 === 0 ? world.random() * 3000 : world.random() * 120_000)
+        for (const replica of world.replicas) replica.link = 'well'
+        const healedMs = world.events.nowMs
+        while (world.leaders.length === 0 && world.events.nowMs < healedMs + 20_000) world.run(10)
+        if (world.events.nowMs - healedMs > 2500) {
+          world.violations.push(`resumed ${world.events.nowMs - healedMs} ms after the outage`)
+        }
+        world.run(20_000)
+        if (world.reigns.length !== 1 || !leader.alive) world.violations.push(`${world.reigns.length} reigns`)
+      }),
+  },
+  'has another leader within the bound that is printed: SIGKILL': {
+    share: 0.2,
+    play: (seed) => bounded(seed, 'SIGKILL', 'killed'),
+  },
+  'has another leader within the bound that is printed: hung for good': {
+    share: 0.2,
+    play: (seed) => bounded(seed, 'hung for good', 'hung'),
+  },
+  'has another leader within the bound that is printed: cut off': {
+    share: 0.2,
+    play: (seed) => bounded(seed, 'cut off', 'node lost'),
+  },
+  'has another leader within the bound that is printed: released': {
+    share: 0.2,
+    play: (seed) => bounded(seed, 'released', 'planned'),
+  },
+  'follows true evidence of death at once': {
+    share: 0.2,
+    play: (seed) =>
+      scene({ seed, peerEvidence: true }, (world, leader) => {
+        world.restarts = false
+        leader.kill()
+        const tookMs = takeoverMs(world, leader, world.events.nowMs)
+        if (tookMs > 150) world.violations.push(`took ${tookMs} ms`)
+      }),
+  },
+  'is single again within a renew period where evidence of death was forged': {
+    share: 0.2,
+    play: (seed) =>
+      scene({ seed }, (world, leader) => {
+        world.mustNotOverlap = false
+        for (const standby of world.replicas.filter((replica) => replica !== leader)) {
+          standby.give({ type: 'death', holder: leader.name, by: 'peer', sign: standby.now })
+        }
+        world.run(electionProfiles.fast.retryPeriodSeconds * 1000 + 100)
+        world.mustNotOverlap = true
+        if (world.leaders.length !== 1) world.violations.push(`${world.leaders.length} leaders`)
+        world.run(20_000)
+        if (world.leaders.length !== 1) world.violations.push(`${world.leaders.length} leaders in the end`)
+      }),
+  },
+  'gives a deleted Lease back to its holder with a greater epoch': {
+    share: 0.2,
+    play: (seed) =>
+      scene({ seed }, (world, leader) => {
+        world.api.remove()
+        const fromMs = world.events.nowMs
+        while (world.reigns.length < 2 && world.events.nowMs < fromMs + 20_000) world.run(5)
+        // Its work has one abort budget to end; then the new epoch begins.
+        if (world.events.nowMs - fromMs > electionProfiles.fast.abortBudgetSeconds * 1000 + 100) {
+          world.violations.push(`took ${world.events.nowMs - fromMs} ms`)
+        }
+        if (world.reigns.at(-1)?.by !== leader) world.violations.push('another one leads')
+      }),
+  },
+}
