@@ -1,4 +1,5 @@
 import type { ApiAnswer, ApiConnection } from './api-server.ts'
+import { systemClock } from './clock.ts'
 import { textAt } from './json.ts'
 
 /** The UID of the cluster's `kube-system` namespace, or why it is not known. */
@@ -30,10 +31,19 @@ export class LeaseClient {
   }
 
   /**
-   * Replaces the Lease: 200 with what was written, 409 when its `metadata.resourceVersion` is not the one that is
-   * stored, 404 when it is gone. Without a resourceVersion it would overwrite whatever is there: always pass one.
+   * Replaces the Lease that was read: 200 with what was written, 409 when another version or another Lease of the
+   * name is stored, or none is.
+   *
+   * Both `metadata.uid` and `metadata.resourceVersion` must be those that were read. API servers create a Lease that
+   * an update does not find, even one at a version: only its UID keeps a deleted Lease from coming back by the write
+   * of somebody who has not seen the deletion.
    */
   update(lease: object, timeoutSeconds: number): Promise<ApiAnswer> {
+    const missing = ['uid', 'resourceVersion'].filter((key) => (textAt(lease, 'metadata', key) ?? '') === '')
+    if (missing.length > 0) {
+      const why = `an update without metadata.${missing.join(' and metadata.')} could replace a Lease that nobody read`
+      return Promise.resolve({ kind: 'failure', why: `${why}; read the Lease first`, startedAt: systemClock.now() })
+    }
     return this.#connection.request({ method: 'PUT', path: this.#path, body: lease, timeoutSeconds })
   }
 
