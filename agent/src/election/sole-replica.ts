@@ -85,7 +85,7 @@ export class SoleReplica extends EventEmitter<ElectionEvents> implements Electio
     this.emit('notice', 'info', 'yield-ignored', { message: 'there is no other replica to yield to', why })
   }
 
-  get #isStopping(): boolean {
+  #isStopping(): boolean {
     return this.#stop.signal.aborted
   }
 
@@ -97,13 +97,13 @@ export class SoleReplica extends EventEmitter<ElectionEvents> implements Electio
   /** Resolves with whether no work runs any more. */
   async #run(): Promise<boolean> {
     await Promise.all(this.#works.map((work) => this.#prepare(work)))
-    if (this.#isStopping) return true
+    if (this.#isStopping()) return true
     this.#prepared = true
     let isOver = true
-    for (let reigns = 0; !this.#isStopping && isOver; reigns += 1) {
+    for (let reigns = 0; !this.#isStopping() && isOver; reigns += 1) {
       this.#backoff.began(this.#clock.now().monotonicMs)
       isOver = await this.#lead(reigns === 0 ? 'first' : 'work-failed')
-      if (isOver && !this.#isStopping) await this.#waitAfterFailure()
+      if (isOver && !this.#isStopping()) await this.#waitAfterFailure()
     }
     // Work that does not end may still act: whoever runs this process ends it.
     if (!isOver) this.#become('stopped')
@@ -112,12 +112,12 @@ export class SoleReplica extends EventEmitter<ElectionEvents> implements Electio
 
   async #prepare(work: LeaderWork): Promise<void> {
     const backoff = new Backoff(this.#options.retry ?? { firstMs: 500, longestMs: 30_000, stableMs: 60_000 })
-    while (!this.#isStopping) {
+    while (!this.#isStopping()) {
       try {
         await work.prepare?.(this.#stop.signal)
         return
       } catch (error) {
-        if (this.#isStopping) return
+        if (this.#isStopping()) return
         this.emit('notice', 'warn', 'prepare-failed', { work: work.name, reason: String(error) })
         await this.#pause(backoff.nextDelayMs(this.#clock.now().monotonicMs))
       }
