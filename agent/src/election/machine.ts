@@ -31,6 +31,12 @@ export function step(state: State, input: Input, options: MachineOptions, now: I
   return { state: turn.state, effects: turn.effects, wakeAtMs: turn.wakeAtMs }
 }
 
+/** Whether this replica would accept leadership: what a standby tells the leader. */
+export function isReady(state: State, options: MachineOptions): boolean {
+  const { role, synced, prepared, cordoned, obstacle } = statusOf(state, options)
+  return role === 'standby' && synced && prepared && !cordoned && obstacle === undefined && !state.stopping
+}
+
 function hear(turn: Turn, input: Input): void {
   const { state } = turn
   switch (input.type) {
@@ -55,6 +61,9 @@ function hear(turn: Turn, input: Input): void {
       return
     case 'work-ended':
       return workEnded(turn, input.epoch)
+    case 'work-failed':
+      if (state.work?.epoch === input.epoch) leave(turn, 'work-failed')
+      return
     case 'stalled':
       state.stalled = input.value
       return

@@ -36,6 +36,8 @@ export type Input =
   | { readonly type: 'prepared'; readonly value: boolean }
   /** The work of an epoch ended: no effect of it can follow. */
   | { readonly type: 'work-ended'; readonly epoch: bigint }
+  /** Some of the work of an epoch ended without having been told to: the rest of it must end too. */
+  | { readonly type: 'work-failed'; readonly epoch: bigint }
   /** The main thread does not answer, or answers again. */
   | { readonly type: 'stalled'; readonly value: boolean }
   /** The holder is dead. The first sign of it was seen at `sign`. */

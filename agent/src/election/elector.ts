@@ -1,0 +1,215 @@
+import { attemptSeconds, stallSeconds } from '@regent/contract/election.ts'
+import { isDeepStrictEqual } from 'node:util'
+import { answerOf } from './answer.ts'
+import { ApiConnection } from './api-server.ts'
+import { Backoff, rewatchBackoff } from './backoff.ts'
+import { systemClock } from './clock.ts'
+import { EvidenceOfDeath } from './evidence-of-death.ts'
+import { LeaseClient } from './lease-client.ts'
+import { LeaseWatch } from './lease-watch.ts'
+import { isReady, statusOf, step } from './machine.ts'
+import { SharedDeadline } from './shared-deadline.ts'
+import { type Effect, initialState, type Input, type State } from './state.ts'
+import type { ElectionStatus } from './election.ts'
+import type { ElectorOptions, FromElector, ToElector } from './thread-messages.ts'
+
+/** How often the elector looks at the clocks and at the main thread, in milliseconds. */
+const beatMs = 100
+/** A main thread that is silent for longer than this is worth a word, in milliseconds. */
+const noticedStallMs = 500
+
+/**
+ * The election with its connections: carries out what the machine wants, and tells it what came of it. It runs in a
+ * thread of its own, because it must be able to end a process whose main thread does not answer any more.
+ */
+export class Elector {
+  readonly #options: ElectorOptions
+  readonly #post: (message: FromElector) => void
+  readonly #end: () => void
+  readonly #deadline: SharedDeadline
+  readonly #connection: ApiConnection
+  readonly #lease: LeaseClient
+  readonly #watch: LeaseWatch
+  readonly #evidence: EvidenceOfDeath
+  #state: State = initialState()
+  #status: ElectionStatus | undefined
+  #wake: NodeJS.Timeout | undefined
+  #beat: NodeJS.Timeout | undefined
+  #tickets = 0
+  #lineage: string | undefined
+  #lineageRefusal: string | undefined
+  #prepared = false
+  #longestStallMs = 0
+
+  /** @param end what ends the process at once, without a chance for anything in it to run */
+  constructor(options: ElectorOptions, post: (message: FromElector) => void, end: () => void) {
+    this.#options = options
+    this.#post = post
+    this.#end = end
+    this.#deadline = new SharedDeadline(options.deadline)
+    const named = { namespace: options.machine.leaseNamespace, name: options.machine.leaseName }
+    this.#connection = new ApiConnection(options.api)
+    this.#lease = new LeaseClient(this.#connection, named)
+    this.#watch = new LeaseWatch(options.api, named)
+    this.#evidence = new EvidenceOfDeath(options)
+  }
+
+  start(): void {
+    this.#watch.on('lease', (lease) => this.#tell({ type: 'event', lease }))
+    this.#watch.on('deleted', (version) => this.#tell({ type: 'deleted', version }))
+    this.#watch.on('bookmark', () => this.#tell({ type: 'bookmark' }))
+    this.#watch.on('missed', () => this.#tell({ type: 'missed' }))
+    this.#watch.on('restarted', (reason) => this.#event('watchRestarted', ['lease', reason]))
+    this.#evidence.on('input', (input) => this.#tell(input))
+    this.#evidence.on('judged', (evidence) => this.#event('evidence', [evidence]))
+    this.#evidence.on('watchRestarted', (reason) => this.#event('watchRestarted', ['pods', reason]))
+    this.#evidence.on('notice', (...notice) => this.#event('notice', notice))
+    this.#evidence.start()
+    this.#watch.start()
+    this.#tell({ type: 'tick' })
+    this.#beat = setInterval(() => this.#lookAround(), beatMs)
+    void this.#learnLineage()
+  }
+
+  /** What the main thread says. */
+  hear(message: ToElector): void {
+    if (message.type !== 'prepared') return this.#tell(message)
+    this.#prepared = true
+    this.#tellPrepared()
+  }
+
+  /** Lets go of every connection; nothing is told any more. */
+  close(): void {
+    clearTimeout(this.#wake)
+    clearInterval(this.#beat)
+    this.#watch.close()
+    this.#evidence.close()
+    this.#connection.close()
+  }
+
+  #tell(input: Input): void {
+    const { machine } = this.#options
+    const before = this.#state
+    const { state, effects, wakeAtMs } = step(before, input, machine, systemClock.now(), Math.random)
+    this.#state = state
+    for (const effect of effects) this.#do(effect)
+    this.#wakeAt(wakeAtMs)
+    if (state.record !== before.record) this.#evidence.follow(state.record, state.hold !== undefined)
+    this.#evidence.announce(isReady(state, machine))
+    this.#postStatus()
+  }
+
+  #do(effect: Effect): void {
+    const { machine } = this.#options
+    switch (effect.type) {
+      case 'read':
+        return this.#request(effect.request, 'get', this.#lease.get(attemptSeconds))
+      case 'write':
+        return this.#request(effect.request, effect.method, this.#lease[effect.method](effect.lease, attemptSeconds))
+      case 'rewatch':
+        return this.#watch.restart()
+      case 'allow':
+        return this.#deadline.extend(effect.until)
+      case 'forbid':
+        return this.#deadline.forbid()
+      case 'begin': {
+        this.#tickets += 1
+        this.#deadline.grant(this.#tickets)
+        const { reign, resumed } = effect
+        // The machine does not compete before the lineage is known.
+        this.#post({ type: 'begin', ticket: this.#tickets, reign, resumed, lineage: this.#lineage ?? '' })
+        return
+      }
+      case 'drain':
+      case 'end':
+        return this.#post(effect)
+      case 'kill':
+        return this.#end()
+      case 'confirm-death':
+        return this.#evidence.confirm()
+      case 'renewed':
+        return this.#event('renewed', [effect.seconds])
+      case 'slow-path':
+        return this.#event('slowPath', [])
+      case 'ended':
+        return this.#event('ended', [{ epoch: effect.epoch, reason: effect.reason }])
+      case 'stopped':
+        this.#postStatus()
+        this.#post({ type: 'stopped' })
+        return this.close()
+      default:
+        effect satisfies never
+        throw new Error(`an effect that nobody knows of the machine for ${machine.leaseName}`)
+    }
+  }
+
+  #request(request: number, verb: 'get' | 'create' | 'update', sent: ReturnType<LeaseClient['get']>): void {
+    const { leaseName, leaseNamespace } = this.#options.machine
+    void sent.then((answer) =>
+      this.#tell({ type: 'answer', request, answer: answerOf(answer, { verb, leaseName, leaseNamespace }) }),
+    )
+  }
+
+  #wakeAt(monotonicMs: number): void {
+    clearTimeout(this.#wake)
+    if (monotonicMs === Infinity || this.#state.phase === 'stopped') return
+    const delayMs = Math.max(0, Math.ceil(monotonicMs - systemClock.now().monotonicMs))
+    this.#wake = setTimeout(() => this.#tell({ type: 'tick' }), Math.min(delayMs, 2 ** 31 - 1))
+  }
+
+  /** The watchdog: reads the clocks although nothing happened, and hears whether the main thread lives. */
+  #lookAround(): void {
+    const now = systemClock.now()
+    this.#deadline.beat('elector', now)
+    const silentMs = this.#deadline.silentMs('main', now)
+    const isStalled = silentMs > stallSeconds * 1000
+    if (silentMs > noticedStallMs) this.#longestStallMs = Math.max(this.#longestStallMs, silentMs)
+    else if (this.#longestStallMs > 0) {
+      this.#event('stalled', [this.#longestStallMs / 1000])
+      this.#longestStallMs = 0
+    }
+    if (isStalled !== this.#state.stalled) this.#tell({ type: 'stalled', value: isStalled })
+    else if (this.#state.work) this.#tell({ type: 'tick' })
+  }
+
+  /** Epochs mean something only together with the cluster that they are of, so nobody leads before it is known. */
+  async #learnLineage(): Promise<void> {
+    const backoff = new Backoff(rewatchBackoff)
+    while (this.#lineage === undefined && this.#state.phase !== 'stopped') {
+      const answer = await this.#lease.clusterUid(attemptSeconds)
+      if (answer.kind === 'uid') {
+        this.#lineage = answer.uid
+        this.#lineageRefusal = undefined
+        return this.#tellPrepared()
+      }
+      const why = answer.kind === 'failure' ? answer.why : `status ${answer.status}`
+      const role = this.#options.machine.leaseName
+      this.#lineageRefusal = `cannot get the namespace kube-system, whose UID names this cluster (${why}); the Role ${role} in kube-system must allow 'get' of it`
+      this.#postStatus()
+      await new Promise((resolve) => setTimeout(resolve, 50 + backoff.nextDelayMs(systemClock.now().monotonicMs)))
+    }
+  }
+
+  #tellPrepared(): void {
+    if (this.#prepared && this.#lineage !== undefined) this.#tell({ type: 'prepared', value: true })
+  }
+
+  #postStatus(): void {
+    const of = statusOf(this.#state, this.#options.machine)
+    const obstacle = of.obstacle ?? this.#lineageRefusal
+    const status = { ...of, prepared: this.#prepared, ...(obstacle !== undefined && { obstacle }) }
+    if (isDeepStrictEqual(status, this.#status)) return
+    this.#status = status
+    this.#post({ type: 'status', status })
+  }
+
+  #event(...[name, args]: EventArguments): void {
+    this.#post({ type: 'event', name, args } as FromElector)
+  }
+}
+
+type EventArguments = FromElector extends infer M
+  ? M extends { readonly type: 'event'; readonly name: infer N; readonly args: infer A }
+    ? [name: N, args: A]
+    : never
+  : never

@@ -1,0 +1,176 @@
+import { EventEmitter } from 'node:events'
+import { Worker } from 'node:worker_threads'
+import { setTimeout as pause } from 'node:timers/promises'
+import { Backoff } from './backoff.ts'
+import { systemClock } from './clock.ts'
+import type { Election, ElectionEvents, ElectionStatus } from './election.ts'
+import { identityText } from './identity.ts'
+import type { LeaderWork } from './leadership.ts'
+import { LeaseReign } from './lease-reign.ts'
+import { SharedDeadline } from './shared-deadline.ts'
+import type { ElectorOptions, FromElector, ToElector } from './thread-messages.ts'
+
+export type LeaseElectionOptions = Omit<ElectorOptions, 'deadline'>
+
+/** How often the main thread shows the elector's that it lives, in milliseconds. */
+const beatMs = 100
+/** Waits between attempts to prepare a work. */
+const prepareBackoff = { firstMs: 100, longestMs: 30_000, stableMs: 60_000 }
+
+/**
+ * An election by a Lease. What decides runs in a thread of its own; this side runs the work of the leader, and shows
+ * that it is alive.
+ *
+ * Guaranteed, as long as clocks drift by less than a percent and the process is not paused without any clock of it
+ * advancing: no two replicas' work runs at once. A leader that cannot renew has stopped, or was killed, a second
+ * before another may begin.
+ *
+ * Not guaranteed: anything about requests that are on their way when a leader ends. They are refused by the admission
+ * fence and by the control plane, which is why work writes through them. Nor that nobody else believes to lead where
+ * evidence of death was forged, or where the Lease was edited by hand.
+ */
+export class LeaseElection extends EventEmitter<ElectionEvents> implements Election {
+  readonly #options: LeaseElectionOptions
+  readonly #works: readonly LeaderWork[]
+  readonly #deadline = new SharedDeadline()
+  readonly #stopping = new AbortController()
+  readonly #stopped = Promise.withResolvers<boolean>()
+  #worker: Worker | undefined
+  #beat: NodeJS.Timeout | undefined
+  #reign: LeaseReign | undefined
+  #isPrepared = false
+  #status: ElectionStatus = { role: 'starting', synced: false, prepared: false, cordoned: false }
+
+  constructor(options: LeaseElectionOptions, works: readonly LeaderWork[]) {
+    super()
+    this.#options = options
+    this.#works = works
+  }
+
+  get status(): ElectionStatus {
+    return this.#status
+  }
+
+  get silentSeconds(): number {
+    return this.#deadline.silentMs('elector', systemClock.now()) / 1000
+  }
+
+  get remainingSeconds(): number {
+    return this.#deadline.remainingMs(systemClock.now()) / 1000
+  }
+
+  start(): void {
+    const beat = (): void => this.#deadline.beat('main', systemClock.now())
+    this.#deadline.beat('elector', systemClock.now())
+    beat()
+    this.#beat = setInterval(beat, beatMs)
+    const workerData: ElectorOptions = { ...this.#options, deadline: this.#deadline.buffer }
+    this.#worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData, name: 'elector' })
+    this.#worker.on('message', (message: FromElector) => this.#hear(message))
+    // Without its elector the process must end: nobody renews, and nobody would stop its work.
+    this.#worker.on('error', (error) => {
+      throw error
+    })
+    this.#worker.on('exit', (code) => {
+      if (this.#status.role !== 'stopped') throw new Error(`the elector's thread ended with code ${code}`)
+    })
+    void this.#prepare()
+  }
+
+  async stop(): Promise<boolean> {
+    this.#stopping.abort()
+    if (!this.#worker) return true
+    this.#say({ type: 'stop' })
+    const isOver = await this.#stopped.promise
+    clearInterval(this.#beat)
+    await this.#worker.terminate()
+    return isOver
+  }
+
+  yield(why: string): void {
+    this.emit('notice', 'info', 'yielding', { why })
+    this.#say({ type: 'yield' })
+  }
+
+  #say(message: ToElector): void {
+    this.#worker?.postMessage(message)
+  }
+
+  #hear(message: FromElector): void {
+    switch (message.type) {
+      case 'status':
+        this.#status = { ...message.status, prepared: this.#isPrepared }
+        this.emit('status', this.#status)
+        return
+      case 'begin':
+        return this.#begin(message)
+      case 'drain':
+        if (this.#reign?.epoch === message.epoch) this.#reign.drain()
+        return
+      case 'end':
+        if (this.#reign?.epoch === message.epoch) this.#reign.end(message.reason)
+        return
+      case 'stopped':
+        this.#status = { ...this.#status, role: 'stopped' }
+        this.#stopped.resolve(true)
+        return
+      case 'event':
+        // Name and arguments were typed together where they were sent.
+        ;(this as EventEmitter).emit(message.name, ...message.args)
+    }
+  }
+
+  #begin({ reign, ticket, lineage, resumed }: FromElector & { type: 'begin' }): void {
+    const holder = identityText(this.#options.machine.identity)
+    const leadership = new LeaseReign({ reign, ticket, lineage, holder, deadline: this.#deadline })
+    this.#reign = leadership
+    this.emit('leading', leadership, { resumed })
+    void this.#lead(leadership)
+  }
+
+  /** Runs all works of a reign, and says when no effect of it can follow. */
+  async #lead(leadership: LeaseReign): Promise<void> {
+    const isTold = (): boolean => leadership.signal.aborted || leadership.draining.aborted
+    const lead = async (work: LeaderWork): Promise<void> => {
+      let failure = 'it returned although it was not told to'
+      try {
+        await work.lead(leadership)
+      } catch (error) {
+        failure = String(error)
+      }
+      if (isTold()) return
+      this.emit('notice', 'error', 'work-failed', { work: work.name, reason: failure })
+      this.#say({ type: 'work-failed', epoch: leadership.epoch })
+    }
+    await Promise.all(this.#works.map(lead))
+    leadership.end('lost')
+    if (this.#reign === leadership) this.#reign = undefined
+    this.#say({ type: 'work-ended', epoch: leadership.epoch })
+  }
+
+  async #prepare(): Promise<void> {
+    const prepared = await Promise.all(this.#works.map((work) => this.#prepareOne(work)))
+    if (!prepared.every(Boolean)) return
+    this.#isPrepared = true
+    this.#status = { ...this.#status, prepared: true }
+    this.#say({ type: 'prepared' })
+    this.emit('status', this.#status)
+  }
+
+  /** Resolves with whether the work is prepared; without, the replica stops. */
+  async #prepareOne(work: LeaderWork): Promise<boolean> {
+    const { signal } = this.#stopping
+    const backoff = new Backoff(prepareBackoff)
+    while (!signal.aborted) {
+      try {
+        await work.prepare?.(signal)
+        return true
+      } catch (error) {
+        if (signal.aborted) return false
+        this.emit('notice', 'warn', 'prepare-failed', { work: work.name, reason: String(error) })
+        await pause(backoff.nextDelayMs(systemClock.now().monotonicMs), undefined, { signal }).catch(() => undefined)
+      }
+    }
+    return false
+  }
+}
