@@ -1,0 +1,158 @@
+import { join } from 'node:path'
+import type { ElectionTiming } from '@regent/contract/election.ts'
+import { tool } from '../../../test/cluster/tools.ts'
+
+/** One replica's place in the field: what it may use, and nobody else. */
+export interface Place {
+  readonly pod: { readonly name: string; readonly uid: string }
+  readonly namespace: string
+  readonly sessionNamespace: string
+  readonly agentId: string
+  readonly lease: string
+  /** How many replicas the deployment has. */
+  readonly replicas: number
+  /** The API server, behind the replica's own proxy or not. */
+  readonly apiServer: { readonly host: string; readonly port: number }
+  readonly tokenFile: string
+  readonly caFile: string
+  /** A loopback address of its own, on which it listens. */
+  readonly listenAddress: string
+  /** The address at which others reach it: {@link listenAddress}, or that of a proxy before it. */
+  readonly podAddress: string
+  /** Scratch, its own. */
+  readonly folder: string
+}
+
+/** A command that is started as one replica. */
+export interface Start {
+  readonly command: readonly [file: string, ...args: string[]]
+  readonly env: Readonly<Record<string, string>>
+}
+
+/** What a replica says about itself. */
+export type Word =
+  | { readonly event: 'standby' }
+  | { readonly event: 'leading'; readonly epoch: bigint; readonly reason: string }
+  | { readonly event: 'ended'; readonly reason: string }
+
+/** An elector that the faults are let loose on. */
+export interface Contestant {
+  readonly name: string
+  readonly timing: ElectionTiming
+  start(place: Place): Promise<Start>
+  /** The word in a line of its standard output, if there is one. */
+  word(line: Readonly<Record<string, unknown>>): Word | undefined
+}
+
+/** The timing of tests in which the figure is not the point. The shortest that leaves room for a busy machine. */
+export const shortTiming: ElectionTiming = {
+  leaseDurationSeconds: 4,
+  renewDeadlineSeconds: 2,
+  retryPeriodSeconds: 0.5,
+  abortBudgetSeconds: 1,
+}
+
+/** client-go's own elector, as its documentation shows it, at the three durations that it knows. */
+export function clientGo(timing: Omit<ElectionTiming, 'abortBudgetSeconds'>): Contestant {
+  const { leaseDurationSeconds, renewDeadlineSeconds, retryPeriodSeconds } = timing
+  return {
+    name: `client-go ${leaseDurationSeconds}/${renewDeadlineSeconds}/${retryPeriodSeconds}`,
+    timing: { ...timing, abortBudgetSeconds: 0 },
+    start: async (place) => ({
+      command: [
+        await tool('client-go'),
+        `--server=https://${place.apiServer.host}:${place.apiServer.port}`,
+        `--certificate-authority=${place.caFile}`,
+        `--token-file=${place.tokenFile}`,
+        `--namespace=${place.namespace}`,
+        `--lease=${place.lease}`,
+        `--identity=${place.pod.name}_${place.pod.uid}`,
+        `--lease-duration=${leaseDurationSeconds}s`,
+        `--renew-deadline=${renewDeadlineSeconds}s`,
+        `--retry-period=${retryPeriodSeconds}s`,
+      ],
+      env: {},
+    }),
+    word: ({ event, epoch }) => {
+      if (event === 'standby') return { event }
+      if (event === 'leading') return { event, epoch: BigInt(Number(epoch)), reason: '' }
+      return event === 'lost' ? { event: 'ended', reason: '' } : undefined
+    },
+  }
+}
+
+export interface AgentOptions {
+  readonly timing?: ElectionTiming
+  /** @default on, as in the contract */
+  readonly peerEvidence?: boolean
+  /** @default off: nobody reports containers on a cluster without nodes */
+  readonly podEvidence?: boolean
+  /** With effects, the port of the witness: the agent then runs one more work. */
+  readonly witnessPort?: number
+  /** How long a graceful stop may take, in seconds. @default 5 */
+  readonly drainBudgetSeconds?: number
+  /** The program in place of the agent's own entry, and what it is given: the bundle of the image, for instance. */
+  readonly program?: string
+}
+
+const source = join(import.meta.dirname, '..', '..', 'src', 'main.ts')
+const withEffects = join(import.meta.dirname, 'agent-with-effects.ts')
+const preload = join(import.meta.dirname, 'preload.ts')
+
+/** Regent's agent, configured as its manifests would. */
+export function regentAgent(options: AgentOptions = {}): Contestant {
+  const timing = options.timing ?? shortTiming
+  return {
+    name: `regent ${timing.leaseDurationSeconds}/${timing.renewDeadlineSeconds}/${timing.retryPeriodSeconds}`,
+    timing,
+    start: (place) =>
+      Promise.resolve({
+        command: [process.execPath, options.program ?? (options.witnessPort === undefined ? source : withEffects)],
+        env: environmentOf(place, timing, options),
+      }),
+    word: ({ event, epoch, reason, role }) => {
+      const why = typeof reason === 'string' ? reason : ''
+      if (event === 'leading') return { event, epoch: BigInt(String(epoch)), reason: why }
+      if (event === 'leadership-ended') return { event: 'ended', reason: why }
+      return event === 'competing' || role === 'standby' ? { event: 'standby' } : undefined
+    },
+  }
+}
+
+function environmentOf(place: Place, timing: ElectionTiming, options: AgentOptions): Record<string, string> {
+  return {
+    AGENT_ID: place.agentId,
+    REPLICAS: String(place.replicas),
+    REGION: 'local',
+    // Nobody listens there: this is about the election alone.
+    CONTROL_PLANE_URL: 'http://127.0.0.1:9',
+    CONTROL_PLANE_TOKEN_FILE: place.tokenFile,
+    NAMESPACE: place.sessionNamespace,
+    MAX_CPU: '4',
+    MAX_MEMORY: '8Gi',
+    ENABLE_HA: 'true',
+    LEASE_DURATION_SECONDS: String(timing.leaseDurationSeconds),
+    RENEW_DEADLINE_SECONDS: String(timing.renewDeadlineSeconds),
+    RETRY_PERIOD_SECONDS: String(timing.retryPeriodSeconds),
+    ABORT_BUDGET_SECONDS: String(timing.abortBudgetSeconds),
+    DRAIN_BUDGET_SECONDS: String(options.drainBudgetSeconds ?? 5),
+    PEER_EVIDENCE: String(options.peerEvidence ?? true),
+    POD_EVIDENCE: String(options.podEvidence ?? false),
+    LOG_LEVEL: 'debug',
+    LISTEN_ADDRESS: place.listenAddress,
+    KUBERNETES_SERVICE_HOST: place.apiServer.host,
+    KUBERNETES_SERVICE_PORT: String(place.apiServer.port),
+    KUBERNETES_TOKEN_FILE: place.tokenFile,
+    KUBERNETES_CA_FILE: place.caFile,
+    POD_NAME: place.pod.name,
+    POD_UID: place.pod.uid,
+    POD_NAMESPACE: place.namespace,
+    POD_IP: place.podAddress,
+    NODE_NAME: 'node-0',
+    TMPDIR: place.folder,
+    NODE_OPTIONS: `--import=${preload}`,
+    FAULT_BLOCK_FILE: join(place.folder, 'block'),
+    FAULT_CLOCK_FILE: join(place.folder, 'clock'),
+    ...(options.witnessPort !== undefined && { WITNESS_PORT: String(options.witnessPort) }),
+  }
+}

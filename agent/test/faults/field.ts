@@ -1,0 +1,214 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { apiRequest, connection } from '../../../test/cluster/api-request.ts'
+import { apply, kubectl } from '../../../test/cluster/kubectl.ts'
+import { createNamespace, deleteNamespace } from '../../../test/cluster/namespace.ts'
+import { tokenOf } from '../../../test/cluster/service-account.ts'
+import { waitFor } from '../../../test/cluster/wait-for.ts'
+import type { Contestant } from './contestant.ts'
+import { leaseOf, type Lease } from './lease.ts'
+import { agentManifests, committedAgent, type Manifest } from './manifests.ts'
+import { Proxy } from './proxy.ts'
+import { Replica } from './replica.ts'
+
+/** The port at which a leader answers its standbys, by the contract. */
+const peerPort = 8081
+
+export interface FieldOptions {
+  readonly replicas?: number
+  /** Whether every connection goes through a proxy that can break it. @default true */
+  readonly proxied?: boolean
+}
+
+let fields = 0
+
+/**
+ * Where replicas of one contestant compete: namespaces of their own with the committed permissions and fence, a pod
+ * object, a token and a loopback address for each, and a proxy before each one's API server and peer port.
+ */
+export class Field {
+  readonly contestant: Contestant
+  readonly namespace: string
+  readonly sessionNamespace: string
+  readonly replicas: readonly Replica[]
+  readonly folder: string
+  readonly #outside: readonly Manifest[]
+
+  private constructor(
+    contestant: Contestant,
+    namespaces: readonly [string, string],
+    replicas: readonly Replica[],
+    folder: string,
+    outside: readonly Manifest[],
+  ) {
+    this.contestant = contestant
+    this.namespace = namespaces[0]
+    this.sessionNamespace = namespaces[1]
+    this.replicas = replicas
+    this.folder = folder
+    this.#outside = outside
+  }
+
+  /** Prepares everything and starts nothing. */
+  static async create(contestant: Contestant, options: FieldOptions = {}): Promise<Field> {
+    const count = options.replicas ?? 3
+    const namespaces = [await createNamespace('faults'), await createNamespace('faults')] as const
+    const { objects, outside } = agentManifests(...namespaces)
+    await apply(objects)
+    const folder = mkdtempSync(join(tmpdir(), 'regent-faults-'))
+    fields += 1
+    const network = `127.${(process.pid % 200) + 20}.${fields % 250}`
+    const replicas: Replica[] = []
+    for (let index = 0; index < count; index++) {
+      replicas.push(await replicaOf(contestant, { namespaces, folder, network, index, count, ...options }))
+    }
+    return new Field(contestant, namespaces, replicas, folder, outside)
+  }
+
+  replica(index: number): Replica {
+    const found = this.replicas[index]
+    if (found === undefined) throw new Error(`no replica ${index}`)
+    return found
+  }
+
+  /** Starts all replicas that do not run and waits until one leads and the others compete. Returns the leader. */
+  async start(): Promise<Replica> {
+    await Promise.all(this.replicas.map(async (replica) => replica.isRunning || replica.start()))
+    await waitFor(
+      'every replica to compete',
+      () => this.replicas.every(({ heard, isRunning }) => heard.length > 0 || !isRunning),
+      { seconds: 30, everyMilliseconds: 20 },
+    )
+    return this.leader(30)
+  }
+
+  /** The one replica that leads, by its own word and by the Lease. Waits for it. @throws after so many seconds */
+  async leader(seconds: number): Promise<Replica> {
+    try {
+      return await waitFor(
+        'exactly one leader',
+        async () => {
+          const believers = this.replicas.filter(({ believesToLead }) => believesToLead)
+          const lease = await this.lease()
+          const [only] = believers
+          return believers.length === 1 && only !== undefined && lease?.pod === only.name && only
+        },
+        { seconds, everyMilliseconds: 20 },
+      )
+    } catch (error) {
+      throw new Error(`${String(error)}\n${JSON.stringify(await this.lease())}\n${this.tails}`, { cause: error })
+    }
+  }
+
+  /** The replicas that do not lead, as they say. */
+  get standbys(): readonly Replica[] {
+    return this.replicas.filter(({ believesToLead, isRunning }) => isRunning && !believesToLead)
+  }
+
+  /** The Lease as it is now; absent when there is none. */
+  async lease(): Promise<Lease | undefined> {
+    return leaseOf(this.namespace, committedAgent)
+  }
+
+  /** The end of what every replica printed. */
+  get tails(): string {
+    return this.replicas.map(({ tail }) => tail).join('\n')
+  }
+
+  /** Gives a replica another token, bound to its pod, as the kubelet does. */
+  async renewToken(replica: Replica): Promise<void> {
+    const { place } = replica
+    writeFileSync(place.tokenFile, await tokenOf(this.namespace, committedAgent, { pod: place.pod }))
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.replicas.map((replica) => replica.kill()))
+    await Promise.all(this.replicas.flatMap(({ apiProxy, peerProxy }) => [apiProxy.close(), peerProxy.close()]))
+    for (const { kind, metadata } of this.#outside) {
+      const where = metadata.namespace === undefined ? [] : ['-n', metadata.namespace]
+      await kubectl(['delete', kind, metadata.name, ...where, '--wait=false', '--ignore-not-found'])
+    }
+    await deleteNamespace(this.namespace)
+    await deleteNamespace(this.sessionNamespace)
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+}
+
+interface ReplicaPlace extends FieldOptions {
+  readonly namespaces: readonly [string, string]
+  readonly folder: string
+  readonly network: string
+  readonly index: number
+  readonly count: number
+}
+
+async function replicaOf(contestant: Contestant, where: ReplicaPlace): Promise<Replica> {
+  const { namespaces, network, index, count } = where
+  const [namespace, sessionNamespace] = namespaces
+  const pod = await createPod(namespace, `${committedAgent}-${index}`)
+  const folder = join(where.folder, String(index))
+  mkdirSync(folder)
+  const { server, authority } = await connection()
+  const tokenFile = join(folder, 'token')
+  const caFile = join(folder, 'ca.crt')
+  writeFileSync(tokenFile, await tokenOf(namespace, committedAgent, { pod }))
+  writeFileSync(caFile, authority?.pem ?? '')
+  const api = { host: server.hostname, port: Number(server.port) }
+  const listenAddress = `${network}.${index + 1}`
+  const apiProxy = await Proxy.listen(api)
+  const peerProxy = await Proxy.listen({ host: listenAddress, port: peerPort }, `${network}.${index + 101}`, peerPort)
+  const isProxied = where.proxied ?? true
+  return new Replica(
+    contestant,
+    {
+      pod,
+      namespace,
+      sessionNamespace,
+      agentId: 'local',
+      lease: committedAgent,
+      replicas: count,
+      apiServer: isProxied ? apiProxy : api,
+      tokenFile,
+      caFile,
+      listenAddress,
+      podAddress: isProxied ? peerProxy.host : listenAddress,
+      folder,
+    },
+    apiProxy,
+    peerProxy,
+  )
+}
+
+/** A pod that no node runs: an object for the token to be bound to, and for evidence to be written on. */
+async function createPod(namespace: string, name: string): Promise<{ readonly name: string; readonly uid: string }> {
+  const { status, body } = await apiRequest<{ metadata?: { uid: string }; message?: string }>({
+    method: 'POST',
+    path: `/api/v1/namespaces/${namespace}/pods`,
+    body: {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: {
+        name,
+        labels: {
+          'app.kubernetes.io/name': 'regent-agent',
+          'app.kubernetes.io/instance': 'local',
+          'pod-template-hash': '1',
+        },
+      },
+      spec: {
+        serviceAccountName: committedAgent,
+        securityContext: { runAsNonRoot: true, runAsUser: 65532, seccompProfile: { type: 'RuntimeDefault' } },
+        containers: [
+          {
+            name: 'agent',
+            image: 'registry.test/agent:1',
+            securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+          },
+        ],
+      },
+    },
+  })
+  if (body.metadata === undefined) throw new Error(`pod ${name}: ${status} ${body.message ?? ''}`)
+  return { name, uid: body.metadata.uid }
+}

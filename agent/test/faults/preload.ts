@@ -1,0 +1,33 @@
+import { readFileSync } from 'node:fs'
+import { isMainThread } from 'node:worker_threads'
+
+/**
+ * Faults inside of a process, loaded into each of its threads before anything else (`NODE_OPTIONS=--import=…`), so that
+ * the program itself needs no back door.
+ *
+ * - The file `FAULT_CLOCK_FILE` holds the milliseconds by which the wall clock is wrong, now.
+ * - SIGUSR2 blocks the main thread for as many milliseconds as the file `FAULT_BLOCK_FILE` says.
+ */
+
+const clockFile = process.env['FAULT_CLOCK_FILE']
+const blockFile = process.env['FAULT_BLOCK_FILE']
+
+function numberIn(file: string): number {
+  return Number(readFileSync(file, 'utf8'))
+}
+
+if (clockFile !== undefined) {
+  const RealDate = Date
+  const now = (): number => RealDate.now() + numberIn(clockFile)
+  globalThis.Date = new Proxy(RealDate, {
+    construct: (target, args: readonly unknown[], newTarget) =>
+      Reflect.construct(target, args.length === 0 ? [now()] : args, newTarget) as object,
+    get: (target, key, receiver) => (key === 'now' ? now : (Reflect.get(target, key, receiver) as unknown)),
+  })
+}
+
+if (isMainThread && blockFile !== undefined) {
+  process.on('SIGUSR2', () => {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, numberIn(blockFile))
+  })
+}
