@@ -1,3 +1,31 @@
+/**
+ * The election of one leader among the replicas of an agent, by a Lease of Kubernetes.
+ *
+ * Where to read on: `state.ts` is what a replica knows, is told and wants done; `machine.ts` one step of it, which
+ * calls `learn.ts` (what a Lease that was read means), `reign.ts` (from acquiring it to giving it back), `compete.ts`
+ * (when a standby may take it) and `requests.ts` (the one request at a time). All of that is pure. `elector.ts` joins
+ * it to connections, in a thread of its own; `lease-election.ts` runs the leader's work in the main thread.
+ *
+ * Guaranteed, while clocks drift by less than a percent, no process is paused without any clock of it advancing, and
+ * nobody forges evidence of death or edits the holder by hand:
+ * - at most one replica's work runs at a time: a leader has stopped, or was killed, before another may begin;
+ * - epochs strictly increase, also over a deleted Lease, within one history of etcd;
+ * - an outage of the API server changes neither leader nor epoch, however long it lasts;
+ * - while a majority of what is needed works, somebody leads within the bounds of `contract/election.ts`.
+ *
+ * Not guaranteed by any election, ours included, and therefore fenced where effects land (`kubernetes/fenced-write.ts`
+ * and the admission fence; the control plane's epochs):
+ * - that a request which a leader has sent does not arrive after the next one leads. The faster the takeover, the
+ *   likelier that is: evidence of death lets the next leader begin while the last bytes of the former are on their way;
+ * - that there are not two who believe to lead after a virtual machine was paused with all its clocks, after forged
+ *   evidence of death, or after a hand edit. The former leader sees the Lease within one renew period and ends;
+ * - anything, after etcd was restored from a backup: epochs of before may be given out again. Who remembers a higher
+ *   one refuses to lead (fails closed); who was started since cannot know, and the control plane reports the conflict;
+ * - a first leader's safety when the Lease was deleted and a replica starts that has never seen it: it may create it
+ *   while the former holder still believes to lead, for at most one renew period.
+ *
+ * @see https://pkg.go.dev/k8s.io/client-go/tools/leaderelection for the algorithm that most others use
+ */
 import type { EventEmitter } from 'node:events'
 import type { TakeoverReason } from '@regent/contract/takeover.ts'
 import type { EndReason, Leadership } from './leadership.ts'
