@@ -1,4 +1,4 @@
-import { connect as connectSocket, type Socket } from 'node:net'
+import { connect as connectSocket, isIP, type Socket } from 'node:net'
 import { errorText } from '../api-server.ts'
 import { textAt } from '../json.ts'
 import { LineSplitter } from '../lines.ts'
@@ -35,6 +35,12 @@ export function contact(
   done: (contact: Contact) => void,
 ): Attempt {
   const { address, port } = target
+  if (isIP(address) === 0 || !Number.isInteger(port) || port < 1 || port > 65535) {
+    // People edit Leases. A name would be looked up, and another port number would throw.
+    const why = `'${address}' and port ${port} are not an IP address and a port from 1 to 65535`
+    const never = setImmediate(done, { kind: 'unclear', why })
+    return { cancel: () => clearImmediate(never) }
+  }
   const socket = connectSocket({
     host: address,
     port,

@@ -41,7 +41,8 @@ const endingMs = 5
 
 /** That the connection of a leader was closed from there. It stands until the leader answers again. */
 interface Claim {
-  readonly since: Instant
+  /** When confirming it began. */
+  since: Instant | undefined
   verdict: 'dead' | 'refuted' | undefined
 }
 
@@ -108,7 +109,7 @@ export class PeerLink extends EventEmitter<PeerLinkEvents> {
     const target = this.#target
     if (target === undefined) return
     if (this.#claim !== undefined) {
-      this.#claim = { since: this.#clock.now(), verdict: undefined }
+      this.#claim = { since: undefined, verdict: undefined }
       this.#attempt?.cancel()
       this.#attempt = undefined
       this.#schedule(0)
@@ -158,9 +159,10 @@ export class PeerLink extends EventEmitter<PeerLinkEvents> {
       this.#told = this.#ready
       return this.#hello()
     }
+    if (this.#claim !== undefined) this.#claim.since ??= this.#clock.now()
     this.#attempt = contact(target, hello, this.#claim === undefined ? handshakeMs : confirmMs, (outcome) => {
       this.#attempt = undefined
-      if (outcome.kind === 'answered' && isAnswerOf(outcome.by, target, this.#options.identity.agent)) {
+      if (outcome.kind === 'answered' && isAnswerOf(outcome.by, target)) {
         this.#establish(target, outcome.socket)
         return
       }
@@ -171,17 +173,21 @@ export class PeerLink extends EventEmitter<PeerLinkEvents> {
       }
       if (this.#claim !== undefined) this.#judge(target, outcome, this.#claim)
       // Whoever listens may follow another by now, or have asked again.
-      if (this.#target === target && this.#attempt === undefined && this.#socket === undefined) {
+      if (this.#target === target && this.#isIdle()) {
         this.#schedule(this.#backoff.nextDelayMs(this.#clock.now().monotonicMs))
       }
     })
   }
 
+  #isIdle(): boolean {
+    return this.#attempt === undefined && this.#socket === undefined
+  }
+
   /** A process that dies may still accept for a moment, and a listener without room does: one look is not enough. */
   #isEnding(outcome: Contact, claim: Claim): boolean {
     const { confirmMs = 250 } = this.#options
-    const elapsedMs = monotonicElapsedMs(claim.since, this.#clock.now())
-    return outcome.kind === 'closed' && claim.verdict === undefined && elapsedMs < confirmMs
+    if (outcome.kind !== 'closed' || claim.verdict !== undefined || claim.since === undefined) return false
+    return monotonicElapsedMs(claim.since, this.#clock.now()) < confirmMs
   }
 
   #judge(target: PeerTarget, outcome: Contact, claim: Claim): void {
@@ -211,7 +217,7 @@ export class PeerLink extends EventEmitter<PeerLinkEvents> {
       this.#socket = undefined
       socket.destroy()
       const now = this.#clock.now()
-      if (isFromThere) this.#claim = { since: now, verdict: undefined }
+      if (isFromThere) this.#claim = { since: undefined, verdict: undefined }
       // Not always at once: whoever answers and closes again and again would be asked without end.
       this.#schedule(this.#backoff.nextDelayMs(now.monotonicMs))
     }
@@ -233,6 +239,6 @@ function isSame(one: PeerTarget | undefined, other: PeerTarget | undefined): boo
   )
 }
 
-function isAnswerOf(by: Incarnation, target: PeerTarget, agent: string): boolean {
-  return by.agent === agent && by.podUid === target.podUid && by.boot === target.boot
+function isAnswerOf(by: Incarnation, target: PeerTarget): boolean {
+  return by.podUid === target.podUid && by.boot === target.boot
 }
