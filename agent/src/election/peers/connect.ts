@@ -87,7 +87,8 @@ export function contact(
   socket.on('error', (error) => {
     const code = textAt(error, 'code')
     if (!isConnected && code === 'ECONNREFUSED') settle({ kind: 'refused', why: `${address}:${port} refused` })
-    else if (isConnected && isClosedByPeer(code)) settle({ kind: 'closed', why: errorText(error) })
+    // Also before it was connected here: a listener that closes resets what it had not accepted yet.
+    else if (isClosedByPeer(code)) settle({ kind: 'closed', why: errorText(error) })
     else settle({ kind: 'unclear', why: errorText(error) })
   })
   return {
