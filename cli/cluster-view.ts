@@ -1,7 +1,5 @@
-import type { KubeConfig } from '@kubernetes/client-node'
-import { reasonOf } from '../lib/reason.ts'
-import { suggestion } from './environments.ts'
-import { Refusal, UsageError } from './errors.ts'
+import { type ClusterOptions, connectionTo, whyNot } from './cluster-connection.ts'
+import { Refusal } from './errors.ts'
 
 /** What `requires --check` wants to know of a cluster. Every question is a single read. */
 export interface ClusterView {
@@ -17,10 +15,6 @@ export interface ClusterView {
 /** The cluster does not answer one question, for example because the user may not ask it. */
 export class Unanswered extends Error {}
 
-/** Longest time that one request may take. */
-const longestRequestMilliseconds = 10_000
-/** Where the client looks when it has found no kubeconfig. */
-const nowhere = 'http://localhost:8080'
 const nodesPerPage = 500
 const defaultClassAnnotations = [
   'storageclass.kubernetes.io/is-default-class',
@@ -33,40 +27,8 @@ const defaultClassAnnotations = [
  * @throws Refusal when there is none, or it cannot be reached
  * @throws UsageError for a context that the kubeconfig does not have
  */
-export async function connect(
-  kubeconfig: string | undefined,
-  context: string | undefined,
-  requestMilliseconds = longestRequestMilliseconds,
-): Promise<ClusterView> {
-  // The client is heavy: only this command pays for it.
-  const client = await import('@kubernetes/client-node')
-  const config = new client.KubeConfig()
-  loadConfig(config, kubeconfig)
-  if (context !== undefined) {
-    const known = config.getContexts().map(({ name }) => name)
-    if (!known.includes(context)) throw new UsageError(`unknown context '${context}'${suggestion(context, known)}`)
-    config.setCurrentContext(context)
-  }
-  const server = config.getCurrentCluster()?.server
-  if (server === undefined || server === nowhere || server.includes('undefined')) {
-    throw new Refusal([
-      'error: no cluster: name a kubeconfig by --kubeconfig or KUBECONFIG, and a context by --context',
-    ])
-  }
-
-  const configuration = client.createConfiguration({
-    baseServer: new client.ServerConfiguration(server, {}),
-    authMethods: { default: config },
-    promiseMiddleware: [
-      {
-        pre: (request) => {
-          request.setSignal(AbortSignal.timeout(requestMilliseconds))
-          return Promise.resolve(request)
-        },
-        post: (response) => Promise.resolve(response),
-      },
-    ],
-  })
+export async function connect(options: ClusterOptions, requestMilliseconds?: number): Promise<ClusterView> {
+  const { client, configuration, server } = await connectionTo(options, requestMilliseconds)
   const core = new client.CoreV1Api(configuration)
   const storage = new client.StorageV1Api(configuration)
   const registration = new client.ApiregistrationV1Api(configuration)
@@ -130,23 +92,4 @@ export async function connect(
       return isAvailable ? 'available' : 'not available'
     },
   }
-}
-
-function loadConfig(config: KubeConfig, file: string | undefined): void {
-  try {
-    if (file === undefined) config.loadFromDefault()
-    else config.loadFromFile(file)
-  } catch (error) {
-    const name = file ?? process.env['KUBECONFIG'] ?? 'the default kubeconfig'
-    throw new Refusal([`error: ${name} cannot be read as a kubeconfig: ${reasonOf(error)}`])
-  }
-}
-
-/** Why the cluster did not answer. Never its response, which may hold a secret. */
-function whyNot(error: unknown): string {
-  const { code, name } = error as { readonly code?: unknown; readonly name?: string }
-  if (name === 'TimeoutError') return `no answer in time`
-  if (typeof code !== 'number') return reasonOf(error)
-  if (code === 401) return 'it refuses the credentials (401)'
-  return code === 403 ? 'the user may not read it (403)' : `it answers with ${code}`
 }

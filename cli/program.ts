@@ -7,6 +7,8 @@ import { addInit } from './init.ts'
 import { projectFolder } from './project.ts'
 import { addRequires } from './requires.ts'
 import { addShow } from './show.ts'
+import { addStatus } from './status.ts'
+import { addStepDown } from './step-down.ts'
 import { addSynth } from './synth.ts'
 import { addValidate } from './validate.ts'
 
@@ -33,6 +35,7 @@ Examples:
 
 Exit codes: 0 done; 1 the answer is no (invalid configuration, a difference, something missing); 2 usage`,
     )
-  for (const add of [addSynth, addValidate, addShow, addRequires, addFailover, addImages, addInit]) add(program)
+  const forManifests = [addSynth, addValidate, addShow, addRequires, addFailover, addImages, addInit]
+  for (const add of [...forManifests, addStatus, addStepDown]) add(program)
   return program
 }

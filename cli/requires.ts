@@ -1,16 +1,15 @@
 import type { Command } from 'commander'
 import { hasErrors } from '../lib/report.ts'
 import { checkRequirement, type Finding } from './check-requirement.ts'
+import type { ClusterOptions } from './cluster-connection.ts'
 import { type ClusterView, connect, Unanswered } from './cluster-view.ts'
 import { selectEnvironment } from './environments.ts'
 import { Refusal, UsageError } from './errors.ts'
 import { printJson, printProblems, tableLines } from './print.ts'
 import { type Requirement, requirementName, requirementsOf } from './requirements.ts'
 
-interface Options {
+interface Options extends ClusterOptions {
   readonly check?: true
-  readonly kubeconfig?: string
-  readonly context?: string
   readonly json?: true
 }
 
@@ -59,7 +58,7 @@ async function requires(name: string, options: Options) {
     return
   }
 
-  const cluster = await connect(options.kubeconfig, options.context)
+  const cluster = await connect(options)
   const found = await Promise.all(requirements.map(async (one) => ({ ...one, ...(await answer(one, cluster)) })))
   if (options.json) printJson(found)
   else

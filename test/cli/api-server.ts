@@ -2,8 +2,12 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { json } from 'node:stream/consumers'
 
-/** Enough of an API server to be asked for what an environment requires: objects by path, and nothing else. */
+/** Answers a PATCH: the changed object, or a status without one. */
+export type Patch = (path: string, patch: unknown) => object | number
+
+/** Enough of an API server for the commands that ask a cluster: objects by path, and nothing else. */
 export class ApiServer {
   readonly #server: Server
   readonly url: string
@@ -15,16 +19,26 @@ export class ApiServer {
     this.url = url
   }
 
-  /** @param objects an object by path; a number is a status without one, and 0 none at all */
-  static async start(objects: Readonly<Record<string, object | number>>): Promise<ApiServer> {
+  /**
+   * @param objects an object by path, looked up at each request; a number is a status without one, and 0 none at all
+   * @param patch answers every PATCH; without it none is allowed
+   */
+  static async start(objects: Readonly<Record<string, object | number>>, patch: Patch = () => 403): Promise<ApiServer> {
     const server = createServer((request, response) => {
       const { pathname } = new URL(request.url ?? '/', 'http://localhost')
       api.asked.push(request.url ?? '')
-      const found = request.headers.authorization === 'Bearer let-me-in' ? (objects[pathname] ?? 404) : 401
-      if (found === 0) return
-      const status = typeof found === 'number' ? found : 200
-      const body = typeof found === 'number' ? { kind: 'Status', code: found, message: 'top secret' } : found
-      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+      if (request.method === 'PATCH' && request.headers['content-type'] === 'application/merge-patch+json') {
+        void json(request).then((body) => answer(patch(pathname, body)))
+        return
+      }
+      answer(request.headers.authorization === 'Bearer let-me-in' ? (objects[pathname] ?? 404) : 401)
+
+      function answer(found: object | number): void {
+        if (found === 0) return
+        const status = typeof found === 'number' ? found : 200
+        const body = typeof found === 'number' ? { kind: 'Status', code: found, message: 'top secret' } : found
+        response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+      }
     })
     await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
     const api = new ApiServer(server, `http://127.0.0.1:${(server.address() as AddressInfo).port}`)

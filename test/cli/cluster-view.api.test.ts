@@ -21,7 +21,7 @@ describe('the view of a real cluster', () => {
     await apply({ apiVersion: 'storage.k8s.io/v1', kind: 'CSIDriver', metadata: { name: driver() }, spec: {} })
     const metadata = { name: namespace }
     await apply({ apiVersion: 'storage.k8s.io/v1', kind: 'StorageClass', metadata, provisioner: driver() })
-    view = await connect(cluster().kubeconfig, undefined)
+    view = await connect({ kubeconfig: cluster().kubeconfig })
   })
   afterAll(async () => {
     await mustKubectl(['delete', 'storageclass', namespace])

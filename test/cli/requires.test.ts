@@ -234,13 +234,13 @@ describe('connecting to a cluster', () => {
   })
 
   test('fails if there is no kubeconfig', async () => {
-    await expect(connect(undefined, undefined)).rejects.toThrow(
+    await expect(connect({})).rejects.toThrow(
       /^error: no cluster: name a kubeconfig by --kubeconfig or KUBECONFIG, and a context by --context$/,
     )
   })
 
   test('fails if the kubeconfig cannot be read', async () => {
-    await expect(connect('/nonexistent/kubeconfig', undefined)).rejects.toThrow(
+    await expect(connect({ kubeconfig: '/nonexistent/kubeconfig' })).rejects.toThrow(
       /^error: \/nonexistent\/kubeconfig cannot be read as a kubeconfig: ENOENT/,
     )
   })
@@ -248,17 +248,17 @@ describe('connecting to a cluster', () => {
   test('fails if the kubeconfig is none', async () => {
     const file = join(folder, 'text')
     writeFileSync(file, '{')
-    await expect(connect(file, undefined)).rejects.toThrow(/^error: .*\/text cannot be read as a kubeconfig: /)
+    await expect(connect({ kubeconfig: file })).rejects.toThrow(/^error: .*\/text cannot be read as a kubeconfig: /)
   })
 
   test('fails if the context is unknown', async () => {
-    const unknown = connect(api.kubeconfig(folder), 'admn')
+    const unknown = connect({ kubeconfig: api.kubeconfig(folder), context: 'admn' })
     await expect(unknown).rejects.toThrow(UsageError)
     await expect(unknown).rejects.toThrow("unknown context 'admn', did you mean 'admin'?")
   })
 
   test('fails if the cluster refuses the user', async () => {
-    await expect(connect(api.kubeconfig(folder), 'stranger')).rejects.toThrow(
+    await expect(connect({ kubeconfig: api.kubeconfig(folder), context: 'stranger' })).rejects.toThrow(
       new Refusal([`error: the cluster at ${api.url} cannot be asked: it refuses the credentials (401)`]),
     )
   })
@@ -266,7 +266,7 @@ describe('connecting to a cluster', () => {
   test('fails if the cluster cannot be reached', async () => {
     const gone = await ApiServer.start({})
     await gone.stop()
-    await expect(connect(gone.kubeconfig(folder), undefined)).rejects.toThrow(
+    await expect(connect({ kubeconfig: gone.kubeconfig(folder) })).rejects.toThrow(
       /^error: the cluster at http:\/\/127\.0\.0\.1:[0-9]+ cannot be asked: connect ECONNREFUSED/,
     )
   })
@@ -274,7 +274,7 @@ describe('connecting to a cluster', () => {
   test('fails if the cluster does not answer in time', async () => {
     const silent = await ApiServer.start({ '/version': 0 })
     try {
-      await expect(connect(silent.kubeconfig(folder), undefined, 100)).rejects.toThrow(
+      await expect(connect({ kubeconfig: silent.kubeconfig(folder) }, 100)).rejects.toThrow(
         `error: the cluster at ${silent.url} cannot be asked: no answer in time`,
       )
     } finally {
@@ -283,7 +283,7 @@ describe('connecting to a cluster', () => {
   })
 
   test('says which question is not answered, and nothing of what the answer held', async () => {
-    const cluster = await connect(api.kubeconfig(folder), undefined)
+    const cluster = await connect({ kubeconfig: api.kubeconfig(folder) })
     await expect(cluster.schedulableNodes()).rejects.toThrow(new Unanswered('Nodes: it answers with 500'))
     await expect(cluster.storageClasses()).rejects.toThrow('StorageClasses: the cluster does not know them')
     expect(await cluster.secretKeys('a', 'b')).toBeUndefined()

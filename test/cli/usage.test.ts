@@ -3,7 +3,7 @@ import { CommanderError } from 'commander'
 import { createProgram } from '../../cli/program.ts'
 import { Session, project, run } from './program.ts'
 
-const commands = ['synth', 'validate', 'show', 'requires', 'failover', 'images', 'init']
+const commands = ['synth', 'validate', 'show', 'requires', 'failover', 'images', 'init', 'status', 'step-down']
 
 /** What a command line says without running a command. */
 async function said(
@@ -44,6 +44,17 @@ describe('usage', () => {
     ['an unknown option', ['synth', '--chek'], "unknown option '--chek'\n(Did you mean --check?)"],
     ['a missing argument', ['show'], "missing required argument 'environment'"],
     ['a missing option', ['init', '--registry', 'r'], "required option '--repository <url>' not specified"],
+    ['a step-down of nobody', ['step-down'], "missing required argument 'agent'"],
+    [
+      'a timeout that is none',
+      ['step-down', 'a', '--timeout-seconds', '0'],
+      'Expected a number of seconds up to 3600.',
+    ],
+    [
+      'a timeout with a unit',
+      ['step-down', 'a', '--timeout-seconds', '9s'],
+      'Expected a number of seconds up to 3600.',
+    ],
     ['one argument too many', ['show', 'dev', 'agent', 'more'], 'too many arguments'],
     [
       'a range without an environment',
