@@ -1,0 +1,28 @@
+import type { Election, ElectionStatus } from '../election/election.ts'
+import type { Log } from './log.ts'
+
+/** Writes what happens in an election to the log. Renewals are for `debug`: there is one every few seconds. */
+export function logElection(election: Pick<Election, 'on'>, log: Log): void {
+  let before: Partial<ElectionStatus> = {}
+  election.on('status', (status) => {
+    const { role, holder, epoch, obstacle, cordoned } = status
+    if (role !== before.role) log.info('role-changed', { role, holder, epoch })
+    if (cordoned !== (before.cordoned ?? false)) log.info(cordoned ? 'cordoned' : 'uncordoned')
+    if (obstacle !== before.obstacle) {
+      if (obstacle === undefined) log.info('obstacle-gone')
+      else log.warn('obstacle', { message: obstacle })
+    }
+    before = status
+  })
+  election.on('leading', ({ epoch, lineage, holder, reason, phases }, { resumed }) => {
+    const { detected, acquired } = phases
+    log.info('leading', { epoch, lineage, holder, reason, resumed, detectedMs: detected, acquiredMs: acquired })
+  })
+  election.on('ended', ({ epoch, reason }) => log.info('leadership-ended', { epoch, reason }))
+  election.on('renewed', (seconds) => log.debug('renewed', { seconds }))
+  election.on('slowPath', () => log.info('renewed-after-read'))
+  election.on('watchRestarted', (watch, reason) => log.info('watch-restarted', { watch, reason }))
+  election.on('evidence', ({ by, confirmed, why }) => log.info('evidence-judged', { by, confirmed, why }))
+  election.on('stalled', (seconds) => log.warn('event-loop-stalled', { seconds }))
+  election.on('notice', (level, event, fields) => log[level](event, fields))
+}
