@@ -180,7 +180,8 @@ export class Elector {
       if (answer.kind === 'uid') {
         this.#lineage = answer.uid
         this.#lineageRefusal = undefined
-        return this.#tellPrepared()
+        this.#tellPrepared()
+        return
       }
       const why = answer.kind === 'failure' ? answer.why : `status ${answer.status}`
       const role = this.#options.machine.leaseName

@@ -7,7 +7,8 @@ import { type Identity, parseIdentity } from './identity.ts'
 import type { LeaseRecord } from './lease-record.ts'
 import { PeerLink } from './peers/peer-link.ts'
 import { PeerListener } from './peers/peer-listener.ts'
-import { isTerminated, newestTemplateHash, ownContainer, PodsWatch } from './pods.ts'
+import { PodsWatch } from './pods-watch.ts'
+import { isTerminated, newestTemplateHash, ownContainer } from './pods.ts'
 import type { Input } from './state.ts'
 import type { ElectorOptions } from './thread-messages.ts'
 
@@ -66,7 +67,9 @@ export class EvidenceOfDeath extends EventEmitter<EvidenceEvents> {
     this.#link.on('refuted', ({ why }) => this.emit('judged', { by: 'peer', confirmed: false, why }))
     this.#pods?.on('changed', () => this.#readPods())
     this.#pods?.on('restarted', (reason) => this.emit('watchRestarted', reason))
-    this.#pods?.on('obstacle', (why) => this.emit('notice', 'warn', 'pods-not-watched', { why }))
+    this.#pods?.on('obstacle', (why) => {
+      if (why !== undefined) this.emit('notice', 'warn', 'pods-not-watched', { why })
+    })
     this.#pods?.start()
   }
 

@@ -160,13 +160,14 @@ export class LeaseElection extends EventEmitter<ElectionEvents> implements Elect
   /** Resolves with whether the work is prepared; without, the replica stops. */
   async #prepareOne(work: LeaderWork): Promise<boolean> {
     const { signal } = this.#stopping
+    const isStopping = (): boolean => signal.aborted
     const backoff = new Backoff(prepareBackoff)
-    while (!signal.aborted) {
+    while (!isStopping()) {
       try {
         await work.prepare?.(signal)
         return true
       } catch (error) {
-        if (signal.aborted) return false
+        if (isStopping()) return false
         this.emit('notice', 'warn', 'prepare-failed', { work: work.name, reason: String(error) })
         await pause(backoff.nextDelayMs(systemClock.now().monotonicMs), undefined, { signal }).catch(() => undefined)
       }
