@@ -67,17 +67,17 @@ export class ApiConnection {
   readonly #api: ApiServer
   readonly #clock: Clock
   readonly #maxAnswerBytes: number
-  readonly #idleMs: number
   readonly #pending = new Set<ClientRequest>()
-  #agent: Agent | undefined
-  #ca = ''
+  /** Keeps a connection per authority: one that was opened under another is not used again. */
+  readonly #agent: Agent
   #isClosed = false
 
   constructor(api: ApiServer, options: ApiConnectionOptions = {}) {
     this.#api = api
     this.#clock = options.clock ?? systemClock
     this.#maxAnswerBytes = options.maxAnswerBytes ?? 1024 * 1024
-    this.#idleMs = (options.idleSeconds ?? 20) * 1000
+    const idleMs = (options.idleSeconds ?? 20) * 1000
+    this.#agent = new Agent({ keepAlive: true, maxSockets: 1, maxFreeSockets: 1, timeout: idleMs })
   }
 
   /** Sends one request. Never rejects. */
@@ -95,7 +95,7 @@ export class ApiConnection {
   close(): void {
     this.#isClosed = true
     for (const request of this.#pending) request.destroy(new Error('the connection was closed here'))
-    this.#agent?.destroy()
+    this.#agent.destroy()
   }
 
   #exchange(request: ApiRequest): Promise<{ readonly status: number; readonly text: string }> {
@@ -109,7 +109,7 @@ export class ApiConnection {
         method: request.method,
         path: request.path,
         ca,
-        agent: this.#agentFor(ca),
+        agent: this.#agent,
         headers: {
           ...commonHeaders(token),
           ...(body !== undefined && {
@@ -142,16 +142,6 @@ export class ApiConnection {
       })
       sent.end(body)
     })
-  }
-
-  /** The connection's pool of one; another one when the authority was rotated, which ends what runs on the old one. */
-  #agentFor(ca: string): Agent {
-    if (this.#agent === undefined || ca !== this.#ca) {
-      this.#agent?.destroy()
-      this.#agent = new Agent({ keepAlive: true, maxSockets: 1, maxFreeSockets: 1, timeout: this.#idleMs })
-      this.#ca = ca
-    }
-    return this.#agent
   }
 }
 

@@ -11,10 +11,7 @@ export interface Clock {
   now(): Instant
 }
 
-/**
- * The clocks of the machine. `performance.now()` counts from the start of each thread, which is why it is not used:
- * deadlines go from one thread to another.
- */
+/** The clocks of the machine. The monotonic one is the same in every thread: deadlines go from one to another. */
 export const systemClock: Clock = {
   now: () => ({ monotonicMs: Number(process.hrtime.bigint()) / 1e6, wallMs: Date.now() }),
 }

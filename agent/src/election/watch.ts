@@ -145,11 +145,10 @@ export class Watch extends EventEmitter<WatchEvents> {
       response.on('close', () => end(endOfStream(startedAt, this.#clock.now(), agreedSeconds)))
       const lines = new LineSplitter(this.#options.maxEventBytes ?? 1024 * 1024)
       response.on('data', (chunk: Buffer) => {
-        if (isOver()) return
         for (const told of tellings(lines, chunk)) {
+          if (isOver()) return
           if (told.type === 'ended') end(told.end)
           else this.#tell(told)
-          if (isOver()) return
         }
       })
       this.emit('answered')

@@ -185,13 +185,15 @@ describe('the pods of the agent', () => {
     expect(names(its.watch)).toBe('a')
   })
 
-  test('are left alone once it is closed', async () => {
-    const its = await watching({ list: refused(500, 'no'), watch: silent })
+  test('are left alone once it is closed, also while it waits to go on', async () => {
+    const its = await watching({
+      list: list([pod('a')], { resourceVersion: '7' }),
+      watch: (response) => void response.end(event('BOOKMARK', pod('x', '20'))),
+    })
     its.watch.start()
     its.watch.once('restarted', () => its.watch.close())
     await once(its.watch, 'restarted')
-    const before = its.asked.length
     for (let turn = 0; turn < 200; turn++) await new Promise((resolve) => setImmediate(resolve))
-    expect(its.asked).toHaveLength(before)
+    expect(its.asked).toEqual(['list', 'watch 7'])
   })
 })

@@ -100,7 +100,7 @@ describe('a watch', () => {
     watch.once('event', () => watch.close())
     watch.start()
     await once(watch, 'event')
-    // Another watch on the same connectionless object: whatever the first one still had to say would come before.
+    // Whatever the first one still had to say would come before what the second one says.
     watch.start()
     await endOf(watch)
     expect(told.map((each) => (each as string[])[0])).toEqual(['ADDED', 'ADDED', 'ADDED', 'ended'])
@@ -182,6 +182,15 @@ describe('a watch ends', () => {
     expect(end.reason).toBe(reason)
     expect(end.why).toMatch(why)
     expect(told).toEqual([['ended', reason]])
+  })
+
+  test('when its connection is reset', async () => {
+    const { server, watch } = await watching((_, response) => response.writeHead(200).flushHeaders())
+    watch.start()
+    await once(watch, 'answered')
+    const end = endOf(watch)
+    for (const socket of server.connections) socket.resetAndDestroy()
+    expect(await end).toMatchObject({ reason: 'reset' })
   })
 
   test('with the status, where the API server said one', async () => {
