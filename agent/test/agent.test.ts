@@ -156,6 +156,8 @@ test('a port that is taken ends it with 1, and it competes for nothing', async (
 test('a stop is not ready from the first moment, and the health port lasts until the work has ended', async () => {
   const { host, election, get } = await run()
   host.signal('SIGTERM')
+  // A standby has nothing to hand over, and stays what it is until the election is over.
+  election.become({ role: 'standby' })
   expect((await get('/readyz')).status).toBe(503)
   expect((await get('/livez')).status).toBe(200)
   election.stopping.resolve(true)

@@ -118,7 +118,7 @@ export class HealthServer {
 
   async #answerTo({ method, url }: IncomingMessage): Promise<Answer> {
     const asked = URL.parse(url ?? '', 'http://health')
-    const page = asked !== null && Object.hasOwn(this.#pages, asked.pathname) ? this.#pages[asked.pathname] : undefined
+    const page = asked === null ? undefined : this.#pages[asked.pathname]
     if (asked === null || page === undefined) {
       return { status: 404, body: `no such page; there are ${Object.keys(this.#pages).join(', ')}\n` }
     }

@@ -62,7 +62,7 @@ export async function fencedWrite<T>(
 
 /**
  * The refusal of the fence in an error, or `undefined`: `fenced: …` where another pod holds the Lease, and
- * `no params found` where there is no Lease, for which the API server says that the object is invalid.
+ * `no params found` where there is no Lease, for which the API server says that the object is invalid (422).
  */
 function fenceRefusal(error: unknown): ApiRefusal | undefined {
   const refusal = refusalIn(error)
@@ -70,6 +70,6 @@ function fenceRefusal(error: unknown): ApiRefusal | undefined {
   const { status, message } = refusal
   const byFence =
     (status === 403 && message.includes('denied request: fenced: ')) ||
-    (status === 422 && /ValidatingAdmissionPolicy .*no params found/.test(message))
+    /ValidatingAdmissionPolicy .*no params found/.test(message)
   return byFence ? refusal : undefined
 }
