@@ -41,6 +41,15 @@ describe('an attempt to talk to a peer', () => {
     expect(await outcomeOf(80, 30, '255.255.255.255')).toMatchObject({ kind: 'unclear' })
   })
 
+  test('is not made to a name: it would be looked up, and could be anybody', async () => {
+    const { port, sockets } = await impostor(answering(leader))
+    expect(await outcomeOf(port, 1000, 'localhost')).toEqual({
+      kind: 'unclear',
+      why: `'localhost' and port ${port} are not an IP address and a port from 1 to 65535`,
+    })
+    expect(sockets).toEqual([])
+  })
+
   test('has no outcome once it was given up', async () => {
     const { port, sockets, server } = await impostor(answering(leader))
     const outcomes: Contact[] = []

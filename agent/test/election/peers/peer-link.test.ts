@@ -258,6 +258,17 @@ describe('a leader is not dead', () => {
     expect(await seen).toMatch(new RegExp(`${why}|ECONNRESET`))
   })
 
+  test('as long as nobody answers there, which is said once and asked for on and on', async () => {
+    const { server, sockets, port } = await impostor((socket, count) => {
+      if (count === 1) answering(leader)(socket)
+    })
+    const { link, said } = following({ confirmMs: 20, random: () => 0 })
+    await connectedTo(link, port)
+    sockets[0]?.destroy()
+    while (sockets.length < 5) await once(server, 'connection')
+    expect(said).toEqual(['connected', 'refuted: its connection was closed, but not confirmed: no answer within 20 ms'])
+  })
+
   test('when it never answered: neither a refusal nor another process says anything', async () => {
     const refusing = await impostor(() => undefined)
     refusing.server.close()
