@@ -25,21 +25,24 @@ export function run(command: readonly [string, ...string[]], options: RunOptions
       cwd: options.cwd,
       env: options.env ?? process.env,
       stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: seconds * 1000,
-      killSignal: 'SIGKILL',
     })
+    const timer = setTimeout(() => child.kill('SIGKILL'), seconds * 1000)
     const endWithUs = (): unknown => child.kill('SIGKILL')
     process.once('exit', endWithUs)
     const out: Buffer[] = []
     const errors: string[] = []
     child.stdout.on('data', (chunk: Buffer) => out.push(chunk))
     child.stderr.setEncoding('utf8').on('data', (text: string) => errors.push(text))
-    child.on('error', (error) => {
+    const settle = (): void => {
+      clearTimeout(timer)
       process.off('exit', endWithUs)
+    }
+    child.on('error', (error) => {
+      settle()
       reject(new CommandError(`${program}: ${error.message}`))
     })
     child.on('close', (code, signal) => {
-      process.off('exit', endWithUs)
+      settle()
       if (code === 0) {
         resolve(Buffer.concat(out).toString())
         return

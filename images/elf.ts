@@ -53,11 +53,15 @@ function endOfSegments(program: Buffer): number {
   if (count === 0 || program.readUInt16LE(fileHeader.programSize) !== programHeaderBytes) {
     throw new Error(`expected a program with segments, got ${count} of them`)
   }
+  const headersEnd = at + count * programHeaderBytes
+  if (headersEnd > program.length) {
+    throw new Error(`expected ${headersEnd} bytes that are loaded, got ${program.length}: cut off?`)
+  }
   const ends = Array.from({ length: count }, (_, index) => {
     const header = at + index * programHeaderBytes
     return Number(program.readBigUInt64LE(header + 0x08) + program.readBigUInt64LE(header + 0x20))
   })
-  const end = Math.max(at + count * programHeaderBytes, ...ends)
+  const end = Math.max(headersEnd, ...ends)
   if (end > program.length) throw new Error(`expected ${end} bytes that are loaded, got ${program.length}: cut off?`)
   return end
 }
@@ -67,6 +71,9 @@ function sectionHeaders(program: Buffer): Buffer {
   const length = program.readUInt16LE(fileHeader.sectionCount) * sectionHeaderBytes
   if (length === 0 || program.readUInt16LE(fileHeader.sectionSize) !== sectionHeaderBytes) {
     throw new Error('expected a program with section headers, got none: it is stripped beyond what this understands')
+  }
+  if (at + length > program.length) {
+    throw new Error(`expected ${at + length} bytes with the section headers, got ${program.length}: cut off?`)
   }
   return program.subarray(at, at + length)
 }
