@@ -54,6 +54,20 @@ describe('a link to the leader', () => {
     while (listener.standbys()[0]?.ready !== true) await once(listener, 'standbys')
   })
 
+  test('tells what was announced after it said hello and before it was answered', async () => {
+    const { link } = following()
+    const heard = new Promise<Buffer>((resolve) => {
+      void impostor((socket) => {
+        socket.once('data', () => {
+          link.announce(true)
+          socket.once('data', resolve)
+          socket.write(answerLine(leader))
+        })
+      }).then(({ port }) => link.follow(targetAt(port)))
+    })
+    expect((await heard).toString()).toBe(helloLine({ ...standby, ready: true }))
+  })
+
   test('connects as soon as the leader listens', async () => {
     const { port } = await impostor(() => undefined)
     await closeAll()
@@ -148,6 +162,22 @@ describe('a leader is dead', () => {
     const seen = verdict(link)
     sockets[0]?.destroy()
     expect(await seen).toMatch(/^dead: .* refused$/)
+  })
+
+  test('at once, however long the leader did not listen at first', async () => {
+    const { server, sockets, port } = await impostor((socket, count) => {
+      if (count < 5) socket.destroy()
+      else answering(leader)(socket)
+    })
+    const { link } = following({ random: () => 1 - Number.EPSILON })
+    await connectedTo(link, port)
+    const dead = once(link, 'dead')
+    server.close()
+    sockets.at(-1)?.destroy()
+    const begin = performance.now()
+    await dead
+    // The next attempt after so many failures would come 400 ms later.
+    expect(performance.now() - begin).toBeLessThan(350)
   })
 
   test('also when that shows only at a later attempt, once', async () => {
