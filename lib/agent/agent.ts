@@ -147,6 +147,13 @@ export class Agent extends Construct {
         unhealthyPodEvictionPolicy: 'AlwaysAllow',
       })
     }
+    if (settings.leaderElection.enabled) {
+      // The replicas would create it themselves. But the fence refuses everybody while its parameter is missing, also
+      // the controller that puts `kube-root-ca.crt` into the namespace, and the election has to begin somewhere.
+      new k8s.KubeLease(this, 'lease', {
+        metadata: { name: filled(objectNames.agentLease, placeholders), namespace, labels: workloadLabels(identity) },
+      })
+    }
     if (settings.leaderElection.enabled && props.fenced) {
       new AdmissionFence(this, 'fence', {
         identity,

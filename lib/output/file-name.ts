@@ -16,6 +16,8 @@ const ranks: Readonly<Record<string, number>> = {
   ServiceAccount: 30,
   Role: 30,
   RoleBinding: 30,
+  // Parameter of a policy, which refuses everybody until it is there.
+  Lease: 30,
   ValidatingAdmissionPolicy: 40,
   ValidatingAdmissionPolicyBinding: 40,
   NetworkPolicy: 40,

@@ -81,6 +81,12 @@ describe('replicas of which one leads', () => {
     })
   })
 
+  test('find a Lease that nobody holds: the fence refuses everybody while its parameter is missing', () => {
+    const lease = object(index, 'Lease', system, 'regent-agent-local')
+    expect(lease).not.toHaveProperty('spec')
+    expect(composed(dev).ofKind('Lease')).toEqual([])
+  })
+
   test('get the timing of the profile, and what the environment overrides', () => {
     expect(variables(index, 'local')).toMatchObject({
       ENABLE_HA: 'true',

@@ -42,6 +42,8 @@ function claimAtOnce(turn: Turn, record: LeaseRecord): Claim | undefined | 'wait
     const isFree = turn.isDue(state.isNewestRevision ? seenMs : seenMs + olderRevisionDelayMs)
     return isFree ? claim(turn, releaseReason(record), seenMs) : undefined
   }
+  // As the manifests create it. Where a holder was seen before, a person has emptied it, and its time must run out.
+  if (!state.sawHolder && record.holder === '' && record.renewTime === '') return claim(turn, 'first', turn.nowMs)
   if (record.holder === turn.me) return claim(turn, 'cleared', turn.nowMs)
   const holder = parseIdentity(record.holder)
   const isMyDeadContainer = holder?.podUid === options.identity.podUid && holder.boot !== options.identity.boot

@@ -66,6 +66,7 @@ function learn(turn: Turn, lease: LeaseRecord): void {
     state.death = undefined
   } else if (state.last) state.last = { ...state.last, record: lease }
   state.record = lease
+  if (lease.holder !== '') state.sawHolder = true
   state.newestVersion = larger(state.newestVersion, lease.version)
   state.synced = true
   if (!state.hold) state.takeovers = rememberedTakeovers(lease)

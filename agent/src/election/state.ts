@@ -149,6 +149,8 @@ export interface State {
   readonly record?: LeaseRecord | undefined
   /** The last Lease that was seen, kept over its deletion: until when must a standby wait? */
   readonly last?: { readonly record: LeaseRecord; readonly seenMs: number; readonly jitterMs: number } | undefined
+  /** Whether anybody was ever seen to hold the Lease. */
+  readonly sawHolder: boolean
   readonly newestVersion: bigint
   /** Newest version that the watch itself delivered, and when it gave its last sign of life. */
   readonly watch: { readonly version: bigint; readonly heardMs: number }
@@ -195,6 +197,7 @@ export function initialState(): State {
   return {
     phase: 'new',
     synced: false,
+    sawHolder: false,
     newestVersion: 0n,
     watch: { version: 0n, heardMs: 0 },
     outage: false,
