@@ -1,9 +1,11 @@
-import { z } from 'zod'
+import * as z from 'zod/mini'
 
 /**
  * What a leader writes on its Lease for people and for its standbys, and what `regent status` reads there. All of it
  * may have been edited by hand: readers parse it with these schemas and do without what does not fit.
  * The keys of the annotations are `leaseAnnotations` in `contract/names.ts`.
+ *
+ * `zod/mini`: an agent loads this in both of its threads, and all of zod would cost 15 MiB and 0.1 s in each.
  */
 
 /** Why a leadership began: what became of the one before. */
@@ -26,16 +28,16 @@ export type TakeoverReason = keyof typeof takeoverReasons
 /** How many takeovers the Lease remembers. */
 export const rememberedTakeovers = 5
 
-const identity = z.string().max(512)
-const milliseconds = z.int().min(0)
+const identity = z.string().check(z.maxLength(512))
+const milliseconds = z.int().check(z.minimum(0))
 
 /** One takeover, as the new leader saw it. */
 export const takeover = z.object({
-  epoch: z.string().regex(/^[0-9]{1,39}$/),
+  epoch: z.string().check(z.regex(/^[0-9]{1,39}$/)),
   /** `podName_podUID_bootUUID` of the new leader. */
   holder: identity,
   /** Of the leader before; absent for the first. */
-  from: identity.optional(),
+  from: z.optional(identity),
   /** RFC 3339, by the new leader's clock. */
   at: z.iso.datetime(),
   reason: z.enum(Object.keys(takeoverReasons) as [TakeoverReason]),
@@ -48,15 +50,15 @@ export const takeover = z.object({
 export type Takeover = z.infer<typeof takeover>
 
 /** The annotation `takeovers`: newest first. */
-export const takeovers = z.array(takeover).max(rememberedTakeovers)
+export const takeovers = z.array(takeover).check(z.maxLength(rememberedTakeovers))
 
 /** A standby, as the leader knows it from its connection. */
 export const standby = z.object({
-  pod: z.string().max(253),
+  pod: z.string().check(z.maxLength(253)),
   /** Whether it would accept leadership now: synced, neither draining nor cordoned, and its work prepared. */
   ready: z.boolean(),
 })
 export type Standby = z.infer<typeof standby>
 
 /** The annotation `standbys`. */
-export const standbys = z.array(standby).max(16)
+export const standbys = z.array(standby).check(z.maxLength(16))
