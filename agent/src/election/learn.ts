@@ -25,7 +25,8 @@ export function learnAnswer(turn: Turn, lease: LeaseRecord, request: Request): v
   // While it was on its way the watch may have delivered something newer.
   if (lease.version !== undefined && lease.version < state.newestVersion) return
   const isOverdue = turn.nowMs - state.watch.heardMs >= turn.silenceMs
-  if (isOverdue && (lease.version ?? 0n) > state.watch.version) restartWatch(turn)
+  // What this replica has just written itself, the watch could not have told yet.
+  if (isOverdue && request.kind === 'read' && (lease.version ?? 0n) > state.watch.version) restartWatch(turn)
   learn(turn, lease)
 }
 
