@@ -97,6 +97,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       boot: randomUUID(),
       processStartedAtMs: Math.round(performance.timeOrigin),
       mayRetakeAtOnce: boot.mayRetakeAtOnce,
+      ...(boot.previousStartMs !== undefined && { previousStartMs: boot.previousStartMs }),
     })
     metrics.observe(election)
     logElection(election, log)

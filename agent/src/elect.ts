@@ -16,6 +16,8 @@ export interface Start {
   readonly boot: string
   /** When the process began, wall clock, in milliseconds. */
   readonly processStartedAtMs: number
+  /** When the program started in this pod before, wall clock, in milliseconds; absent for the first time. */
+  readonly previousStartMs?: number
   /** Whether this pod may take the Lease of its dead self at once: see `recordBoot`. */
   readonly mayRetakeAtOnce: boolean
 }
@@ -63,7 +65,8 @@ export function elect(configuration: Configuration, works: readonly LeaderWork[]
         timing: configuration,
         drainBudgetSeconds,
         node: configuration.nodeName,
-        ...(peerEvidence && { peer: `${isIPv6(podIp) ? `[${podIp}]` : podIp}:${port}` }),
+        // Also without evidence: over its connections a leader knows which standbys could take over.
+        peer: `${isIPv6(podIp) ? `[${podIp}]` : podIp}:${port}`,
         mayRetakeAtOnce: start.mayRetakeAtOnce,
       },
       agentId: configuration.agentId,
@@ -72,6 +75,7 @@ export function elect(configuration: Configuration, works: readonly LeaderWork[]
       evidence: { peers: peerEvidence, pods: configuration.podEvidence },
       podSelector: `app.kubernetes.io/name=regent-agent,app.kubernetes.io/instance=${configuration.agentId}`,
       processStartedAtMs: start.processStartedAtMs,
+      ...(start.previousStartMs !== undefined && { previousStartMs: start.previousStartMs }),
     },
     works,
   )

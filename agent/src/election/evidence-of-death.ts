@@ -114,8 +114,8 @@ export class EvidenceOfDeath extends EventEmitter<EvidenceEvents> {
   #readPods(): void {
     if (!this.#pods) return
     const { pods } = this.#pods
-    const { machine, processStartedAtMs } = this.#options
-    const container = ownContainer(pods, machine.identity.podUid, processStartedAtMs)
+    const { machine, processStartedAtMs, previousStartMs } = this.#options
+    const container = ownContainer(pods, machine.identity.podUid, processStartedAtMs, previousStartMs)
     if (container !== undefined && container !== this.#container) {
       this.#container = container
       this.emit('input', { type: 'container', id: container })

@@ -14,6 +14,8 @@ export interface ElectorOptions {
   readonly podSelector: string
   /** When this process began, wall clock, in milliseconds: which container of the pod is ours. */
   readonly processStartedAtMs: number
+  /** When the process before this one in the pod began: what is not younger is not our container. */
+  readonly previousStartMs?: number
   /** Memory of a {@link SharedDeadline}. */
   readonly deadline: SharedArrayBuffer
 }

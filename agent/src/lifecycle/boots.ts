@@ -15,6 +15,8 @@ export interface Boot {
    * takeover. Not in a crash loop: then the Lease runs out, and another replica gets its chance.
    */
   readonly mayRetakeAtOnce: boolean
+  /** When the start before this one was remembered, wall clock, in milliseconds; absent if none was within the window. */
+  readonly previousStartMs?: number
   /** Why the starts before are unknown; absent when they are known. */
   readonly unknown?: unknown
 }
@@ -36,7 +38,8 @@ export function recordBoot(folder: string, name: string, nowMilliseconds: number
     // A container that is killed in the middle of this leaves the file as it was.
     writeFileSync(`${file}.new`, JSON.stringify(boots), { mode: 0o600 })
     renameSync(`${file}.new`, file)
-    return { mayRetakeAtOnce: boots.length < tooManyBoots }
+    const previousStartMs = boots.at(-2)
+    return { mayRetakeAtOnce: boots.length < tooManyBoots, ...(previousStartMs !== undefined && { previousStartMs }) }
   } catch (error) {
     return { mayRetakeAtOnce: false, unknown: error }
   }

@@ -24,6 +24,12 @@ test('the first restart takes the Lease back at once, the third start in five mi
   ])
 })
 
+test('tells when the start before was', () => {
+  expect(recordBoot(folder, 'uid', start).previousStartMs).toBeUndefined()
+  expect(recordBoot(folder, 'uid', start + minute).previousStartMs).toBe(start)
+  expect(recordBoot(folder, 'uid', start + minute + bootWindowMilliseconds).previousStartMs).toBeUndefined()
+})
+
 test('starts that are five minutes ago count no more', () => {
   expect([may(start), may(start + minute)]).toEqual([true, true])
   expect(may(start + bootWindowMilliseconds)).toBe(true)
