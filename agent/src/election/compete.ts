@@ -9,12 +9,20 @@ import type { Turn } from './turn.ts'
 const olderRevisionDelayMs = 300
 
 /** Whether this replica may compete for the Lease at all. */
-export function mayCompete(turn: Turn): boolean {
+function mayCompete(turn: Turn): boolean {
   const { state, options } = turn
   if (!state.synced || state.stopping || state.stalled || state.broken !== undefined) return false
   if (!state.prepared || state.work !== undefined) return false
-  if (state.record && cordonedPods(state.record).includes(options.identity.pod)) return false
-  return turn.isDue(state.aside.untilMs)
+  return !state.record || !cordonedPods(state.record).includes(options.identity.pod)
+}
+
+/**
+ * When this replica may compete for a Lease that is free since a moment. Who stands aside for others leaves them the
+ * first lease duration: if nobody wanted it for so long, it is better led by this one than by none.
+ */
+function turnMs({ state, ms }: Turn, freeSinceMs: number): number {
+  const { untilMs, forOthers } = state.aside
+  return forOthers ? Math.min(untilMs, freeSinceMs + ms.lease) : untilMs
 }
 
 /**
@@ -24,7 +32,9 @@ export function mayCompete(turn: Turn): boolean {
 export function claimOf(turn: Turn): Claim | 'ask' | undefined {
   const { state } = turn
   // Who held the Lease until it was deleted or cleared need not wait, not even for its own work to end.
-  if (state.reclaim && !state.stopping && !state.stalled && state.broken === undefined) return state.reclaim
+  const { reclaim } = state
+  const mayReclaim = !state.stopping && !state.stalled && state.broken === undefined
+  if (reclaim && mayReclaim && turn.nowMs < reclaim.untilMs) return reclaim.claim
   if (!mayCompete(turn)) return undefined
   const { record, last } = state
   if (record === undefined && last === undefined) return claim(turn, 'first', turn.nowMs)
@@ -39,11 +49,13 @@ function claimAtOnce(turn: Turn, record: LeaseRecord): Claim | undefined | 'wait
   const { state, options } = turn
   if (isReleased(record)) {
     const seenMs = state.last?.seenMs ?? turn.nowMs
-    const isFree = turn.isDue(state.isNewestRevision ? seenMs : seenMs + olderRevisionDelayMs)
+    const firstMs = state.isNewestRevision ? seenMs : seenMs + olderRevisionDelayMs
+    const isFree = turn.isDue(Math.max(firstMs, turnMs(turn, seenMs)))
     return isFree ? claim(turn, releaseReason(record), seenMs) : undefined
   }
   // As the manifests create it. Where a holder was seen before, a person has emptied it, and its time must run out.
   if (!state.sawHolder && record.holder === '' && record.renewTime === '') return claim(turn, 'first', turn.nowMs)
+  if (!turn.isDue(state.aside.untilMs)) return 'wait'
   if (record.holder === turn.me) return claim(turn, 'cleared', turn.nowMs)
   const holder = parseIdentity(record.holder)
   const isMyDeadContainer = holder?.podUid === options.identity.podUid && holder.boot !== options.identity.boot
@@ -57,7 +69,10 @@ function claimAtOnce(turn: Turn, record: LeaseRecord): Claim | undefined | 'wait
 /** The Lease ran out by the local clock, counted from when its holder was last seen to write it. */
 function expiredClaim(turn: Turn, last: NonNullable<Turn['state']['last']>): Claim | 'ask' | undefined {
   const { state, ms } = turn
-  const freeMs = Math.max(last.seenMs + (last.record.durationMs ?? ms.lease) + last.jitterMs, state.holdOffMs)
+  // Never less than we would promise ourselves: a shorter one may be an edit of which its holder knows nothing.
+  const durationMs = Math.max(last.record.durationMs ?? 0, ms.lease)
+  const runOutMs = last.seenMs + durationMs + last.jitterMs
+  const freeMs = Math.max(runOutMs, state.holdOffMs, turnMs(turn, runOutMs))
   if (!turn.isDue(freeMs)) return undefined
   // Only an answer to a question asked since then proves that the holder could have renewed, and did not.
   if (state.outage || state.answeredMs < freeMs) return 'ask'
@@ -66,7 +81,7 @@ function expiredClaim(turn: Turn, last: NonNullable<Turn['state']['last']>): Cla
 
 function releaseReason({ annotations }: LeaseRecord): TakeoverReason {
   const reason = annotations[leaseAnnotations.reason] ?? ''
-  return reason in takeoverReasons ? (reason as TakeoverReason) : 'released'
+  return Object.hasOwn(takeoverReasons, reason) ? (reason as TakeoverReason) : 'released'
 }
 
 function claim(turn: Turn, reason: TakeoverReason, signMs: number): Claim {

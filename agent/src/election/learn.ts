@@ -1,6 +1,6 @@
 import { leaseAnnotations } from '@regent/contract/names.ts'
 import { takeovers } from '@regent/contract/takeover.ts'
-import { type LeaseRecord, sameElection } from './lease-record.ts'
+import { isReleased, type LeaseRecord, sameElection } from './lease-record.ts'
 import { acknowledge, acquire, lose, released } from './reign.ts'
 import type { Request } from './state.ts'
 import type { Turn } from './turn.ts'
@@ -34,15 +34,10 @@ export function learnAnswer(turn: Turn, lease: LeaseRecord, request: Request): v
 export function learnAbsent(turn: Turn, version?: bigint): void {
   const { state } = turn
   if (version !== undefined) state.newestVersion = larger(state.newestVersion, version)
-  const had = state.record !== undefined || !state.synced
   state.synced = true
   state.record = undefined
   state.death = undefined
-  if (!had) return
-  if (state.hold) {
-    lose(turn)
-    state.reclaim = { reason: 'deleted', signMs: turn.nowMs, detectedMs: turn.nowMs, from: turn.me }
-  }
+  loseTo(turn, 'deleted')
 }
 
 /** Asks for another watch: the one there is has stopped to tell what happens. */
@@ -58,20 +53,38 @@ function learn(turn: Turn, lease: LeaseRecord): void {
     lose(turn)
     return
   }
-  if (state.broken !== undefined && lease.version > state.newestVersion) state.broken = undefined
+  state.broken = undefined
+  const before = state.record
   const known = state.last?.record
   if (known === undefined || !sameElection(known, lease)) {
     state.last = { record: lease, seenMs: turn.nowMs, jitterMs: turn.standbyJitterMs() }
     // Somebody who was said to be dead wrote: a write that was on its way, or a lie.
     if (state.death?.holder === lease.holder && known !== undefined) turn.emit({ type: 'confirm-death' })
     state.death = undefined
+    // All replicas write by the same Role: what another may do, this one may do again.
+    const isWrittenByOther = known !== undefined && lease.holder !== '' && lease.holder !== turn.me
+    if (isWrittenByOther && state.refusal?.kind !== 'read') state.refusal = undefined
   } else if (state.last) state.last = { ...state.last, record: lease }
   state.record = lease
   if (lease.holder !== '') state.sawHolder = true
   state.newestVersion = larger(state.newestVersion, lease.version)
   state.synced = true
   if (!state.hold) state.takeovers = rememberedTakeovers(lease)
+  // What the watch missed: the Lease was deleted, or another has led.
+  if (before && lease.holder === turn.me) {
+    if (before.uid !== lease.uid) loseTo(turn, 'deleted')
+    else if (before.acquireTime !== lease.acquireTime) loseTo(turn, 'cleared')
+  }
   judgeHolder(turn, lease, lease.version)
+}
+
+/** Ends a reign whose Lease nobody else holds: it may be acquired again at once, by a new epoch. */
+function loseTo(turn: Turn, reason: 'deleted' | 'cleared'): void {
+  const { state, nowMs } = turn
+  if (!state.hold) return
+  const untilMs = state.hold.acknowledgedAt.monotonicMs + turn.ms.lease
+  lose(turn)
+  state.reclaim = { claim: { reason, signMs: nowMs, detectedMs: nowMs, from: turn.me }, untilMs }
 }
 
 /** What a Lease that was just learnt means for who leads. */
@@ -86,11 +99,12 @@ function judgeHolder(turn: Turn, lease: LeaseRecord, version: bigint): void {
   }
   if (lease.holder !== '') state.reclaim = undefined
   if (!state.hold) return
-  if (lease.holder === '' && lease.annotations[leaseAnnotations.releasedBy] === me) return released(turn)
+  const isOver = state.leaving !== undefined && state.work === undefined
+  const isMyRelease = lease.holder === '' && lease.annotations[leaseAnnotations.releasedBy] === me
+  // Given back, or given back and taken already by another.
+  if (isOver && (isMyRelease || lease.holder !== '')) return released(turn)
+  if (lease.holder === '' && !isReleased(lease)) return loseTo(turn, 'cleared')
   lose(turn)
-  if (lease.holder === '') {
-    state.reclaim = { reason: 'cleared', signMs: turn.nowMs, detectedMs: turn.nowMs, from: me }
-  }
 }
 
 function rememberedTakeovers({ annotations }: LeaseRecord) {

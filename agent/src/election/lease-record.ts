@@ -3,6 +3,8 @@ import { isDeepStrictEqual } from 'node:util'
 
 /** Longest duration of a Lease that is believed, in seconds: what the contract lets an agent be configured with. */
 const longestDurationSeconds = 600
+/** The API counts transitions in 32 bits, and refuses a Lease with more. */
+export const mostTransitions = 2 ** 31 - 1
 
 /** A Lease as the API server gave it, with what others wrote kept as it was. */
 export interface LeaseRecord {
@@ -102,18 +104,15 @@ export function changedLease(
 }
 
 /**
- * A time as a MicroTime: API servers refuse one without exactly six digits of a second's fraction. The microseconds
- * of one process never repeat, so that every renewal of it can be told from every other.
+ * A time as a MicroTime: API servers refuse one without exactly six digits of a second's fraction. The clock says
+ * whole milliseconds; the other three digits are the attempt's number, so that two attempts of one process can be told
+ * apart even where the clock was set back between them.
+ *
+ * @param attempt grows with every request; times may repeat after a thousand
  */
-export function microTime(wallMs: number, later: string): string {
-  const format = (microseconds: bigint): string => {
-    const seconds = new Date(Number(microseconds / 1000n)).toISOString().slice(0, 19)
-    return `${seconds}.${String(microseconds % 1_000_000n).padStart(6, '0')}Z`
-  }
-  let microseconds = BigInt(Math.floor(wallMs * 1000))
-  // Two renewals within a microsecond, or a clock that was set back to the very same one.
-  while (format(microseconds) === later) microseconds += 1n
-  return format(microseconds)
+export function microTime(wallMs: number, attempt: number): string {
+  const upToMilliseconds = new Date(Math.floor(wallMs)).toISOString().slice(0, 23)
+  return `${upToMilliseconds}${String(attempt % 1000).padStart(3, '0')}Z`
 }
 
 /** Whether the holder gave the Lease back after its work had ended; an empty holder alone may be a hand edit. */

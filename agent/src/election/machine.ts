@@ -96,6 +96,8 @@ function stopWhenOver(turn: Turn): void {
   // The work is over. Whether the Lease could be given back or runs out by itself, nothing more depends on us.
   if (state.hold && !turn.isPast(turn.after(state.hold.acknowledgedAt, ms.deadline))) return
   if (state.request?.kind === 'take' || state.request?.kind === 'release') return
+  // Without a look, others might have to wait for a Lease that is ours without our knowing.
+  if (!turn.isDue(state.unsettledUntilMs)) return
   state.hold = undefined
   state.phase = 'stopped'
   turn.emit({ type: 'stopped' })

@@ -11,6 +11,8 @@ const stepDownAsideSeconds = 5
 const yieldedAsideSeconds = 30
 const failedAloneAsideSeconds = 1
 const longestAsideSeconds = 600
+/** Where nobody else is ready, standing aside only spaces the attempts. */
+const longestAloneAsideSeconds = 30
 /** A leadership that lasted for so long was no failure. */
 const provenMs = 60_000
 
@@ -83,14 +85,16 @@ export function released(turn: Turn): void {
 function standAside(turn: Turn, why: Departure, hasProven: boolean): void {
   const { state } = turn
   const before = hasProven ? 0 : state.aside.seconds
+  const forOthers = state.standbys.some(({ ready }) => ready)
   const aside = (seconds: number, remembered: number): void => {
-    state.aside = { untilMs: turn.nowMs + seconds * 1000, seconds: remembered }
+    state.aside = { untilMs: turn.nowMs + seconds * 1000, seconds: remembered, forOthers }
   }
   if (why === 'step-down') return aside(stepDownAsideSeconds, before)
   if (why !== 'yielded' && why !== 'work-failed') return
-  const isAlone = !state.standbys.some(({ ready }) => ready)
-  const first = isAlone ? failedAloneAsideSeconds : yieldedAsideSeconds
-  const seconds = Math.min(longestAsideSeconds, Math.max(first, 2 * before))
+  const [first, longest] = forOthers
+    ? [yieldedAsideSeconds, longestAsideSeconds]
+    : [failedAloneAsideSeconds, longestAloneAsideSeconds]
+  const seconds = Math.min(longest, Math.max(first, 2 * before))
   aside(seconds, seconds)
 }
 

@@ -1,8 +1,9 @@
+import { attemptSeconds } from '@regent/contract/election.ts'
 import { leaseAnnotations } from '@regent/contract/names.ts'
 import { claimOf } from './compete.ts'
 import { learnAbsent, learnAnswer, restartWatch } from './learn.ts'
-import { changedLease, type LeaseChange, microTime } from './lease-record.ts'
-import { acknowledge, acquire, released } from './reign.ts'
+import { changedLease, type LeaseChange, microTime, mostTransitions } from './lease-record.ts'
+import { acknowledge } from './reign.ts'
 import type { Answer, Claim, Request } from './state.ts'
 import type { Turn } from './turn.ts'
 
@@ -32,7 +33,8 @@ export function nextRequest(turn: Turn): void {
     return claim === 'ask' ? read(turn) : take(turn, claim)
   }
   const quietSinceMs = Math.max(state.watch.heardMs, state.answeredMs)
-  if (state.record && state.record.holder !== '' && turn.isDue(quietSinceMs + turn.silenceMs)) read(turn)
+  const mayChange = state.broken !== undefined || (state.record !== undefined && state.record.holder !== '')
+  if (mayChange && turn.isDue(quietSinceMs + turn.silenceMs)) read(turn)
 }
 
 /** What became of the request in flight. */
@@ -43,7 +45,12 @@ export function answered(turn: Turn, id: number, answer: Answer): void {
   state.request = undefined
   if (answer.kind === 'failure' || answer.kind === 'refused') return failed(turn, request, answer)
   succeeded(turn, request)
-  if (answer.kind === 'absent') return learnAbsent(turn)
+  if (answer.kind === 'absent') {
+    if (state.record === undefined || state.newestVersion <= request.knownVersion) return learnAbsent(turn)
+    // The watch has shown a Lease meanwhile: only another look tells whether it is gone again.
+    state.wantsRead = true
+    return
+  }
   if (answer.kind === 'conflict') {
     if (request.kind === 'renew') turn.emit({ type: 'slow-path' })
     state.wantsRead = true
@@ -53,10 +60,7 @@ export function answered(turn: Turn, id: number, answer: Answer): void {
   // Of what was sent before its answer the watch may know already; the order of the two does not matter.
   if (request.kind === 'renew') acknowledge(turn, request.startedAt)
   learnAnswer(turn, answer.lease, request)
-  if (request.kind === 'take' && !state.hold && state.broken === undefined) {
-    if (answer.lease.version !== undefined) acquire(turn, request, answer.lease.version)
-  } else if (request.kind === 'release') released(turn)
-  else if (request.kind === 'renew') {
+  if (request.kind === 'renew') {
     turn.emit({ type: 'renewed', seconds: (turn.nowMs - request.startedAt.monotonicMs) / 1000 })
     if (turn.nowMs - state.watch.heardMs > turn.silenceMs + turn.ms.retry) restartWatch(turn)
   }
@@ -66,6 +70,7 @@ function succeeded(turn: Turn, request: Request): void {
   const { state } = turn
   state.failures = 0
   state.answeredMs = request.startedAt.monotonicMs
+  state.unsettledUntilMs = 0
   if (state.refusal && (state.refusal.kind === request.kind || request.kind !== 'read')) state.refusal = undefined
   if (!state.outage) return
   state.outage = false
@@ -80,6 +85,7 @@ function failed(turn: Turn, request: Request, answer: Answer & { kind: 'failure'
   state.failures += 1
   if (answer.kind === 'refused') state.refusal = { kind: request.kind, why: answer.why }
   if (!state.hold) state.outage = true
+  if (request.kind === 'take') state.unsettledUntilMs = turn.nowMs + 2 * attemptSeconds * 1000
   state.nextReadMs = againMs
   state.nextRenewMs = Math.max(state.nextRenewMs, againMs)
   state.nextReleaseMs = againMs
@@ -111,7 +117,7 @@ function take(turn: Turn, claim: Claim): void {
     durationSeconds: options.timing.leaseDurationSeconds,
     acquireTime: at,
     renewTime: at,
-    transitions: before === undefined ? 0 : before.transitions + 1,
+    transitions: before === undefined ? 0 : Math.min(before.transitions + 1, mostTransitions),
     annotations: {
       [leaseAnnotations.releasedBy]: undefined,
       [leaseAnnotations.stepDown]: undefined,
@@ -174,7 +180,7 @@ function write(turn: Turn, request: number, change: LeaseChange): void {
 }
 
 function renewTimeOf(turn: Turn): string {
-  return microTime(turn.now.wallMs, turn.state.record?.renewTime ?? '')
+  return microTime(turn.now.wallMs, turn.state.requests)
 }
 
 function remembered<V>(attempts: ReadonlyMap<string, V>, renewTime: string, value: V): ReadonlyMap<string, V> {

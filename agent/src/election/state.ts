@@ -175,17 +175,22 @@ export interface State {
   readonly prepared: boolean
   readonly stalled: boolean
   readonly isNewestRevision: boolean
-  /** Stands aside until then; the next time for twice as long. */
-  readonly aside: { readonly untilMs: number; readonly seconds: number }
+  /** Stands aside until then, for others or because it is of no use to try again now; the next time twice as long. */
+  readonly aside: { readonly untilMs: number; readonly seconds: number; readonly forOthers: boolean }
   readonly standbys: readonly Standby[]
   readonly takeovers: readonly Takeover[]
   readonly container?: string | undefined
   /** The holder is dead, by this evidence. */
   readonly death?: { readonly holder: string; readonly by: 'peer' | 'pod'; readonly signMs: number } | undefined
-  /** This replica held the Lease that was deleted or cleared, and may take it again at once. */
-  readonly reclaim?: Claim | undefined
+  /**
+   * This replica held the Lease that was deleted or cleared, and may take it again at once, until whoever saw its last
+   * renewal may.
+   */
+  readonly reclaim?: { readonly claim: Claim; readonly untilMs: number } | undefined
   /** Attempts to take the Lease of which it is not known whether they landed, by the renewTime that they carried. */
   readonly takes: ReadonlyMap<string, Request>
+  /** Until then a replica that stops waits for a look at what became of its last take; 0 when that is known. */
+  readonly unsettledUntilMs: number
   /** What the API server refuses. */
   readonly refusal?: { readonly kind: RequestKind; readonly why: string } | undefined
   /** Why no epoch can be trusted any more: nobody leads on it. */
@@ -213,9 +218,10 @@ export function initialState(): State {
     prepared: false,
     stalled: false,
     isNewestRevision: true,
-    aside: { untilMs: 0, seconds: 0 },
+    aside: { untilMs: 0, seconds: 0, forOthers: false },
     standbys: [],
     takeovers: [],
     takes: new Map(),
+    unsettledUntilMs: 0,
   }
 }

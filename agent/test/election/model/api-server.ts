@@ -42,7 +42,8 @@ export class ModelApiServer {
       this.#uids += 1
       return this.#store({ metadata: { ...metadata, uid: `lease-${this.#uids}` }, spec })
     }
-    if (!this.lease) return { status: 404 }
+    // As the real one answers a write with the UID of a Lease that is gone.
+    if (!this.lease) return { status: 409 }
     const { resourceVersion, uid } = this.lease.metadata
     if (metadata['resourceVersion'] !== resourceVersion || metadata['uid'] !== uid) return { status: 409 }
     return this.#store({ metadata, spec })
