@@ -29,6 +29,22 @@ export default defineConfig(
     'the contract stands on nothing of ours',
   ),
   {
+    files: ['images/*.ts'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            {
+              regex: '^\\.\\./(?!lib/images/|environments/site\\.ts$|[-a-z]+/image/declaration\\.ts$)',
+              message: 'images are built of what each program declares, and of the lock',
+            },
+          ],
+        },
+      ],
+    },
+  },
+  {
     files: ['environments/**/*.ts'],
     rules: {
       'no-restricted-imports': [

@@ -20,7 +20,7 @@ export interface BuiltImage {
   /** The bill of materials of all platforms: SPDX in JSON. */
   readonly sbom: string
   /** Pushes it to a registry. @returns the digest that the registry has it by */
-  push(reference: string): Promise<string>
+  readonly push: (reference: string) => Promise<string>
 }
 
 /**

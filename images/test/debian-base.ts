@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cached } from '../../test/cluster/cache.ts'
 import { mustRun } from '../../test/cluster/command-line.ts'
@@ -25,18 +25,22 @@ const leftOut = [
  * this machine's architecture a Debian with a shell, by debootstrap; for the other one the packages that the image
  * takes files of. Made once, kept in the cache.
  *
+ * @param folder gets a link to it: buildah makes a name of the path, which a folder such as `.cache` cannot be part of
  * @returns the reference that a Dockerfile starts from
  * @throws Unavailable where it cannot be made
  */
-export async function debianBase(): Promise<string> {
+export async function debianBase(folder: string): Promise<string> {
   await requirePrograms([
     ['buildah', 'buildah'],
     ['debootstrap', 'debootstrap'],
   ])
   const recipe = JSON.stringify([suite, packages, leftOut, machineArchitecture(), 1])
   const key = `debian-base-${createHash('sha256').update(recipe).digest('hex').slice(0, 16)}`
-  const folder = await cached(key, (draft) => stage('make a Debian base (once)', () => make(draft)))
-  return `oci:${folder}:base`
+  const made = await cached(key, (draft) => stage('make a Debian base (once)', () => make(draft)))
+  const link = join(folder, 'debian-base')
+  await rm(link, { force: true })
+  await symlink(made, link)
+  return `oci:${link}:base`
 }
 
 async function make(folder: string): Promise<void> {
