@@ -1,6 +1,9 @@
+import { get } from 'node:http'
 import { join } from 'node:path'
+import { agent } from '@regent/contract/agent.ts'
 import type { ElectionTiming } from '@regent/contract/election.ts'
 import { tool } from '../../../test/cluster/tools.ts'
+import { bundled } from './program.ts'
 
 /** One replica's place in the field: what it may use, and nobody else. */
 export interface Place {
@@ -40,6 +43,8 @@ export interface Contestant {
   readonly name: string
   readonly timing: ElectionTiming
   start(place: Place): Promise<Start>
+  /** Whether a replica would take over now, or leads: synced and prepared. */
+  isReady(place: Place): Promise<boolean>
   /** The word in a line of its standard output, if there is one. */
   word(line: Readonly<Record<string, unknown>>): Word | undefined
 }
@@ -73,6 +78,8 @@ export function clientGo(timing: Omit<ElectionTiming, 'abortBudgetSeconds'>): Co
       ],
       env: {},
     }),
+    // It has nothing to prepare, and says nothing about it.
+    isReady: () => Promise.resolve(true),
     word: ({ event, epoch }) => {
       if (event === 'standby') return { event }
       if (event === 'leading') return { event, epoch: BigInt(Number(epoch)), reason: '' }
@@ -91,30 +98,31 @@ export interface AgentOptions {
   readonly witnessPort?: number
   /** How long a graceful stop may take, in seconds. @default 5 */
   readonly drainBudgetSeconds?: number
-  /** The program in place of the agent's own entry, and what it is given: the bundle of the image, for instance. */
-  readonly program?: string
+  /** Whether faults inside of the process can be caused; they cost a little at its start. @default true */
+  readonly inject?: boolean
 }
 
-const source = join(import.meta.dirname, '..', '..', 'src', 'main.ts')
-const withEffects = join(import.meta.dirname, 'agent-with-effects.ts')
 const preload = join(import.meta.dirname, 'preload.ts')
 
-/** Regent's agent, configured as its manifests would. */
+/** Regent's agent, bundled as for its image and configured as by its manifests. */
 export function regentAgent(options: AgentOptions = {}): Contestant {
   const timing = options.timing ?? shortTiming
   return {
     name: `regent ${timing.leaseDurationSeconds}/${timing.renewDeadlineSeconds}/${timing.retryPeriodSeconds}`,
     timing,
-    start: (place) =>
-      Promise.resolve({
-        command: [process.execPath, options.program ?? (options.witnessPort === undefined ? source : withEffects)],
-        env: environmentOf(place, timing, options),
-      }),
+    start: async (place) => ({
+      command: [
+        process.execPath,
+        await bundled(options.witnessPort === undefined ? '../../src/main.ts' : 'agent-with-effects.ts'),
+      ],
+      env: environmentOf(place, timing, options),
+    }),
+    isReady: ({ listenAddress }) => answersOk(`http://${listenAddress}:${agent.ports.health.number}/readyz`),
     word: ({ event, epoch, reason, role }) => {
       const why = typeof reason === 'string' ? reason : ''
       if (event === 'leading') return { event, epoch: BigInt(String(epoch)), reason: why }
       if (event === 'leadership-ended') return { event: 'ended', reason: why }
-      return event === 'competing' || role === 'standby' ? { event: 'standby' } : undefined
+      return event === 'role-changed' && role === 'standby' ? { event: 'standby' } : undefined
     },
   }
 }
@@ -150,9 +158,23 @@ function environmentOf(place: Place, timing: ElectionTiming, options: AgentOptio
     POD_IP: place.podAddress,
     NODE_NAME: 'node-0',
     TMPDIR: place.folder,
-    NODE_OPTIONS: `--import=${preload}`,
-    FAULT_BLOCK_FILE: join(place.folder, 'block'),
-    FAULT_CLOCK_FILE: join(place.folder, 'clock'),
+    ...((options.inject ?? true) && {
+      NODE_OPTIONS: `--import=${preload}`,
+      FAULT_BLOCK_FILE: join(place.folder, 'block'),
+      FAULT_CLOCK_FILE: join(place.folder, 'clock'),
+    }),
     ...(options.witnessPort !== undefined && { WITNESS_PORT: String(options.witnessPort) }),
   }
+}
+
+/** Whether a URL is answered with 200. Nobody listening is an answer, too. */
+function answersOk(url: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const asked = get(url, { timeout: 1000, agent: false }, (response) => {
+      response.resume()
+      resolve(response.statusCode === 200)
+    })
+    asked.on('timeout', () => asked.destroy(new Error('no answer')))
+    asked.on('error', () => resolve(false))
+  })
 }

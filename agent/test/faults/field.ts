@@ -9,6 +9,7 @@ import { waitFor } from '../../../test/cluster/wait-for.ts'
 import type { Contestant } from './contestant.ts'
 import { leaseOf, type Lease } from './lease.ts'
 import { agentManifests, committedAgent, type Manifest } from './manifests.ts'
+import { effectsName } from './names.ts'
 import { Proxy } from './proxy.ts'
 import { Replica } from './replica.ts'
 
@@ -17,8 +18,14 @@ const peerPort = 8081
 
 export interface FieldOptions {
   readonly replicas?: number
-  /** Whether every connection goes through a proxy that can break it. @default true */
-  readonly proxied?: boolean
+  /** Whether a proxy that can break connections is before each replica's API server. @default true */
+  readonly apiProxied?: boolean
+  /**
+   * Whether a proxy is before each replica's peer port. It accepts before it knows whether the replica does: a death
+   * behind it never looks like one.
+   * @default false
+   */
+  readonly peerProxied?: boolean
 }
 
 let fields = 0
@@ -55,6 +62,13 @@ export class Field {
     const count = options.replicas ?? 3
     const namespaces = [await createNamespace('faults'), await createNamespace('faults')] as const
     const { objects, outside } = agentManifests(...namespaces)
+    // Before the fence, which lets nobody create anything as long as there is no Lease.
+    await apply({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: effectsName, namespace: namespaces[1] },
+      data: { epoch: '0' },
+    })
     await apply(objects)
     const folder = mkdtempSync(join(tmpdir(), 'regent-faults-'))
     fields += 1
@@ -72,15 +86,27 @@ export class Field {
     return found
   }
 
-  /** Starts all replicas that do not run and waits until one leads and the others compete. Returns the leader. */
+  /** Starts all replicas that do not run and waits until one leads and all others could. Returns the leader. */
   async start(): Promise<Replica> {
     await Promise.all(this.replicas.map(async (replica) => replica.isRunning || replica.start()))
-    await waitFor(
-      'every replica to compete',
-      () => this.replicas.every(({ heard, isRunning }) => heard.length > 0 || !isRunning),
-      { seconds: 30, everyMilliseconds: 20 },
-    )
+    await this.ready()
     return this.leader(30)
+  }
+
+  /** Waits until every replica that runs leads or would take over. */
+  async ready(): Promise<void> {
+    const { contestant } = this
+    const isReady = async ({ heard, place }: Replica): Promise<boolean> =>
+      heard.length > 0 && (await contestant.isReady(place))
+    const running = (): readonly Replica[] => this.replicas.filter(({ isRunning }) => isRunning)
+    try {
+      await waitFor('ready replicas', async () => (await Promise.all(running().map(isReady))).every(Boolean), {
+        seconds: 30,
+        everyMilliseconds: 20,
+      })
+    } catch (error) {
+      throw new Error(`${String(error)}\n${this.tails}`, { cause: error })
+    }
   }
 
   /** The one replica that leads, by its own word and by the Lease. Waits for it. @throws after so many seconds */
@@ -158,7 +184,6 @@ async function replicaOf(contestant: Contestant, where: ReplicaPlace): Promise<R
   const listenAddress = `${network}.${index + 1}`
   const apiProxy = await Proxy.listen(api)
   const peerProxy = await Proxy.listen({ host: listenAddress, port: peerPort }, `${network}.${index + 101}`, peerPort)
-  const isProxied = where.proxied ?? true
   return new Replica(
     contestant,
     {
@@ -168,11 +193,11 @@ async function replicaOf(contestant: Contestant, where: ReplicaPlace): Promise<R
       agentId: 'local',
       lease: committedAgent,
       replicas: count,
-      apiServer: isProxied ? apiProxy : api,
+      apiServer: (where.apiProxied ?? true) ? apiProxy : api,
       tokenFile,
       caFile,
       listenAddress,
-      podAddress: isProxied ? peerProxy.host : listenAddress,
+      podAddress: where.peerProxied === true ? peerProxy.host : listenAddress,
       folder,
     },
     apiProxy,

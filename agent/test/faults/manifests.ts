@@ -6,7 +6,14 @@ import { parse } from 'yaml'
 const core = join(import.meta.dirname, '..', '..', '..', 'dist', 'local', '0-core')
 /** The agent of the committed manifests. */
 export const committedAgent = 'regent-agent-local'
-const kinds = ['role', 'rolebinding', 'serviceaccount', 'validatingadmissionpolicy', 'validatingadmissionpolicybinding']
+const kinds = [
+  'lease',
+  'role',
+  'rolebinding',
+  'serviceaccount',
+  'validatingadmissionpolicy',
+  'validatingadmissionpolicybinding',
+]
 
 /** What is common to the objects of a manifest. */
 export interface Manifest {

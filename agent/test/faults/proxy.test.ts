@@ -79,6 +79,18 @@ describe('a proxy', () => {
     expect(await arrives(near)).toBe(false)
   })
 
+  test('that strands loses what the server says on connections that are open, and on no other', async () => {
+    const near = await opened()
+    proxy.strand()
+    near.write('up')
+    expect(await received(far)).toBe('up')
+    far.write('down')
+    expect(await arrives(near)).toBe(false)
+    const other = await opened()
+    far.write('down')
+    expect(await received(other)).toBe('down')
+  })
+
   test('that refuses resets what was connected, and listens again at the same port', async () => {
     const near = await opened()
     const reset = once(near, 'error')

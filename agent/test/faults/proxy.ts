@@ -58,6 +58,8 @@ interface Connection {
   readonly server: Socket
   readonly up: Direction
   readonly down: Direction
+  /** Whether what the server says is lost. */
+  stranded: boolean
 }
 
 /**
@@ -115,10 +117,15 @@ export class Proxy {
       this.#server = await listening(this.host, this.port)
       this.#server.on('connection', this.#accept)
     }
-    for (const { up, down } of this.#connections) {
+    for (const { up, down, stranded } of this.#connections) {
       up.flush(this.#openUpMs !== undefined)
-      down.flush(this.#openDownMs !== undefined)
+      down.flush(this.#openDownMs !== undefined && !stranded)
     }
+  }
+
+  /** Loses, for good, what the server says on the connections that are open now. Nobody is told. */
+  strand(): void {
+    for (const connection of this.#connections) connection.stranded = true
   }
 
   /** Resets every connection. New ones are taken as the mode says. */
@@ -147,10 +154,10 @@ export class Proxy {
   readonly #accept = (client: Socket): void => {
     this.#accepted += 1
     const server = connect({ ...this.#target, allowHalfOpen: true })
-    const connection: Connection = { client, server, up: new Direction(), down: new Direction() }
+    const connection: Connection = { client, server, up: new Direction(), down: new Direction(), stranded: false }
     this.#connections.add(connection)
     this.#forward(client, server, connection.up, () => this.#openUpMs)
-    this.#forward(server, client, connection.down, () => this.#openDownMs)
+    this.#forward(server, client, connection.down, () => (connection.stranded ? undefined : this.#openDownMs))
     for (const socket of [client, server]) {
       socket.setNoDelay(true)
       socket.on('close', () => {

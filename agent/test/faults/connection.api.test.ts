@@ -1,0 +1,133 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { describe, expect, test } from '@jest/globals'
+import { waitFor } from '../../../test/cluster/wait-for.ts'
+import { boundMs } from './bounds.ts'
+import { shortTiming } from './contestant.ts'
+import type { Field } from './field.ts'
+import type { ProxyMode } from './proxy.ts'
+import { scene } from './scene.ts'
+import { killed, takeover } from './takeover.ts'
+
+const leaseMs = shortTiming.leaseDurationSeconds * 1000
+const deadlineMs = shortTiming.renewDeadlineSeconds * 1000
+
+async function everyApi(field: Field, mode: ProxyMode): Promise<void> {
+  await Promise.all(field.replicas.map(({ apiProxy }) => apiProxy.set(mode)))
+}
+
+/** Says what is expected of a fault that must cost nothing: the same leader, the same epoch, nobody restarted. */
+async function withoutTransition(field: Field, fault: () => Promise<void> | void): Promise<void> {
+  const leader = await field.leader(5)
+  const epoch = (await field.lease())?.epoch
+  const processes = field.replicas.map(({ pid }) => pid)
+  await fault()
+  expect(await field.leader(10)).toBe(leader)
+  expect((await field.lease())?.epoch).toBe(epoch)
+  expect(field.replicas.map(({ pid, isRunning }) => isRunning && pid)).toEqual(processes)
+}
+
+describe('faults of the connection to the API server', () => {
+  test('connections that are reset, again and again, cost no leadership', () =>
+    scene({}, ({ field }) =>
+      withoutTransition(field, async () => {
+        for (let cut = 0; cut < 10; cut++) {
+          for (const { apiProxy } of field.replicas) apiProxy.cut()
+          await pause(leaseMs / 10)
+        }
+      }),
+    ))
+
+  test('an API server that answers late costs no leadership', () =>
+    scene({}, ({ field }) =>
+      withoutTransition(field, async () => {
+        await everyApi(field, { delayMs: 150 })
+        await pause(2 * leaseMs)
+        await everyApi(field, 'pass')
+      }),
+    ))
+
+  test('an outage that is shorter than the renew deadline costs nothing', () =>
+    scene({}, async ({ field }) => {
+      await withoutTransition(field, async () => {
+        await everyApi(field, 'refuse')
+        await pause(deadlineMs / 4)
+        await everyApi(field, 'pass')
+        await pause(leaseMs)
+      })
+      expect((await field.leader(1)).heard.some(({ event }) => event === 'ended')).toBe(false)
+    }))
+
+  test.each(['refuse', 'freeze'] as const)(
+    'after an outage that is longer than the Lease (%s) the same leader resumes with the same epoch',
+    (mode) =>
+      scene({}, async ({ field, witness }) => {
+        const leader = await field.leader(1)
+        await withoutTransition(field, async () => {
+          await everyApi(field, mode)
+          await waitFor('the leader to be suspended', () => leader.heard.at(-1)?.event === 'ended', {
+            seconds: (deadlineMs + leaseMs) / 1000,
+            everyMilliseconds: 10,
+          })
+          await pause(leaseMs)
+          expect(field.replicas.some(({ believesToLead }) => believesToLead)).toBe(false)
+          await everyApi(field, 'pass')
+        })
+        expect(leader.heard.at(-1)).toMatchObject({ event: 'leading' })
+        expect(witness.refused).toEqual([])
+      }),
+  )
+
+  test('a leader that is cut off is followed, stops before, and what it had sent is refused when it arrives', () =>
+    scene({}, async ({ field, witness, effects }) => {
+      const former = await field.leader(1)
+      await former.apiProxy.set('freeze')
+      const { leader, milliseconds } = await takeover(field, () => performance.now(), 20)
+      expect(leader).not.toBe(former)
+      expect(milliseconds).toBeLessThan(boundMs(shortTiming, 'node lost'))
+      expect(former.believesToLead).toBe(false)
+      expect(witness.overlapMs).toBe(0)
+      expect(witness.refused).toEqual([])
+      expect(await effects.refusedTo()).toEqual([])
+      await former.apiProxy.set('pass')
+      await waitFor('the late write to be refused', async () => (await effects.refusedTo()).includes(former.name), {
+        seconds: 10,
+      })
+      expect(await field.leader(10)).toBe(leader)
+    }))
+
+  test('a write that a leader sent before it was killed is refused when it arrives after the takeover', () =>
+    scene({}, async ({ field, effects }) => {
+      const former = await field.leader(1)
+      await former.apiProxy.set('freeze')
+      // Long enough for an effect to be on its way, and too short for the leader to notice.
+      await pause(deadlineMs / 4)
+      const { leader, milliseconds } = await takeover(field, killed, 20)
+      expect(milliseconds).toBeLessThan(leaseMs / 2)
+      const admitted = effects.accepted.length
+      await waitFor('effects of the new leader', () => effects.accepted.length > admitted + 5, { seconds: 10 })
+      await former.apiProxy.set('pass')
+      await waitFor('the late write to be refused', async () => (await effects.refusedTo()).includes(former.name), {
+        seconds: 10,
+      })
+      expect(await field.leader(10)).toBe(leader)
+    }))
+
+  test('standbys whose watch is dead without knowing it take over all the same, and from nobody that lives', () =>
+    scene({ peerEvidence: false }, async ({ field, witness }) => {
+      const former = await field.leader(1)
+      const standbys = field.standbys
+      await withoutTransition(field, async () => {
+        // What the server says is lost on the connections that stand; new ones are well.
+        for (const { apiProxy } of standbys) await apiProxy.set('half-open')
+        await pause(leaseMs / 2)
+        for (const { apiProxy } of standbys) await apiProxy.set('pass')
+      })
+      for (const { apiProxy } of standbys) apiProxy.strand()
+      const { leader, milliseconds } = await takeover(field, killed, 30)
+      expect(leader).not.toBe(former)
+      // The silence of the watch is noticed after two renewals, and a request that hangs after a second.
+      const noticedMs = 2000 * shortTiming.retryPeriodSeconds + 1000
+      expect(milliseconds).toBeLessThan(boundMs(shortTiming, 'killed, without') + noticedMs)
+      expect(witness.overlapMs).toBe(0)
+    }))
+})

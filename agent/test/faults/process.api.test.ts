@@ -1,0 +1,146 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { describe, expect, test } from '@jest/globals'
+import { waitFor } from '../../../test/cluster/wait-for.ts'
+import { boundMs } from './bounds.ts'
+import { shortTiming } from './contestant.ts'
+import { scene } from './scene.ts'
+import { hung, killed, takeover, terminated } from './takeover.ts'
+
+// The figures are the bench's. Here the Lease is shorter than any profile's, so that many faults fit into a minute.
+const leaseMs = shortTiming.leaseDurationSeconds * 1000
+
+describe('faults of the process', () => {
+  test('a leader that is told to stop hands over, and exits with 0', () =>
+    scene({}, async ({ field, witness }) => {
+      const former = await field.leader(1)
+      const before = await field.lease()
+      const { leader, word, milliseconds } = await takeover(field, terminated, 20)
+      expect(leader).not.toBe(former)
+      expect(word).toMatchObject({ reason: 'released' })
+      expect(word.epoch).toBeGreaterThan(before?.epoch ?? 0n)
+      expect(milliseconds).toBeLessThan(boundMs(shortTiming, 'planned'))
+      expect((await former.ended(10)).code).toBe(0)
+      expect(witness.overlapMs).toBe(0)
+      expect(witness.refused).toEqual([])
+    }))
+
+  test('a leader that is killed is followed at once, by the end of its connection', () =>
+    scene({}, async ({ field, witness }) => {
+      const { epoch } = (await field.lease()) ?? {}
+      const { word, milliseconds } = await takeover(field, killed, 20)
+      expect(word).toMatchObject({ reason: 'peer-evidence' })
+      expect(word.epoch).toBeGreaterThan(epoch ?? 0n)
+      expect(milliseconds).toBeLessThan(boundMs(shortTiming, 'killed, with peer'))
+      expect(witness.overlapMs).toBe(0)
+      await field.leader(5)
+    }))
+
+  test('a leader that is killed without evidence is followed when its Lease has run out', () =>
+    scene({ peerEvidence: false }, async ({ field, witness }) => {
+      const { word, milliseconds } = await takeover(field, killed, 20)
+      expect(word).toMatchObject({ reason: 'expired' })
+      expect(milliseconds).toBeGreaterThan(leaseMs - 1000 * shortTiming.retryPeriodSeconds - 1000)
+      expect(milliseconds).toBeLessThan(boundMs(shortTiming, 'killed, without'))
+      expect(witness.overlapMs).toBe(0)
+    }))
+
+  test('a container that is restarted takes the Lease of its former self, with a higher epoch', () =>
+    scene({ replicas: 1, peerEvidence: false }, async ({ field }) => {
+      const leader = await field.leader(1)
+      const epoch = (await field.lease())?.epoch ?? 0n
+      await leader.kill()
+      await leader.start()
+      await field.leader(10)
+      const [, word] = leader.heard.filter(({ event }) => event !== 'ended')
+      expect(word).toMatchObject({ event: 'leading', reason: 'restarted' })
+      expect((await field.lease())?.epoch).toBeGreaterThan(epoch)
+    }))
+
+  test('a leader that is stopped in its tracks is followed, and acts no more when it goes on', () =>
+    scene({}, async ({ field, witness, effects }) => {
+      const former = await field.leader(1)
+      const { leader, milliseconds } = await takeover(field, () => former.signal('SIGSTOP'), 20)
+      expect(leader).not.toBe(former)
+      expect(milliseconds).toBeLessThan(boundMs(shortTiming, 'node lost'))
+      const acceptedBefore = effects.accepted.length
+      former.signal('SIGCONT')
+      // It was away for longer than its abort budget: its watchdog ends it, or it has seen that it is over.
+      await waitFor('the former leader to give in', () => !former.believesToLead, {
+        seconds: 10,
+        everyMilliseconds: 10,
+      })
+      await waitFor('more effects', () => effects.accepted.length > acceptedBefore + 10, { seconds: 10 })
+      expect(await field.leader(10)).toBe(leader)
+      // One effect may have been between its assertion and its sending when the process was stopped.
+      expect(witness.refused.length).toBeLessThanOrEqual(1)
+    }))
+
+  test('a leader whose event loop hangs is followed, and its watchdog ends it', () =>
+    scene({}, async ({ field, witness }) => {
+      const former = await field.leader(1)
+      const { leader, milliseconds } = await takeover(field, hung, 30)
+      expect(leader).not.toBe(former)
+      expect(milliseconds).toBeLessThan(boundMs(shortTiming, 'hung'))
+      expect(await former.ended(10)).toMatchObject({ signal: 'SIGKILL' })
+      expect(witness.overlapMs).toBe(0)
+    }))
+
+  test('an event loop that hangs for less than a lease costs at most a suspension, and no leadership', () =>
+    scene({}, async ({ field }) => {
+      const leader = await field.leader(1)
+      const epoch = (await field.lease())?.epoch
+      leader.block(1000)
+      await pause(leaseMs)
+      expect(await field.leader(10)).toBe(leader)
+      expect((await field.lease())?.epoch).toBe(epoch)
+    }))
+
+  test('a clock that is set forth stops the leader until it renewed, and makes no standby take over', () =>
+    scene({}, async ({ field, witness }) => {
+      const leader = await field.leader(1)
+      const [standby] = field.standbys
+      standby?.setClockStep(3_600_000)
+      await pause(leaseMs)
+      expect(await field.leader(1)).toBe(leader)
+      leader.setClockStep(3_600_000)
+      await waitFor('the leader to notice', () => leader.heard.some(({ event }) => event === 'ended'), {
+        seconds: 10,
+        everyMilliseconds: 10,
+      })
+      await field.leader(20)
+      expect(witness.overlapMs).toBe(0)
+      expect(witness.refused).toEqual([])
+    }))
+
+  test('a clock that is set back changes nothing', () =>
+    scene({}, async ({ field }) => {
+      const leader = await field.leader(1)
+      const epoch = (await field.lease())?.epoch
+      for (const replica of field.replicas) replica.setClockStep(-3_600_000)
+      await pause(leaseMs)
+      expect(await field.leader(5)).toBe(leader)
+      expect((await field.lease())?.epoch).toBe(epoch)
+    }))
+
+  test('replicas come and go beside the leader without a transition', () =>
+    scene({ replicas: 3 }, async ({ field }) => {
+      const leader = await field.leader(1)
+      const epoch = (await field.lease())?.epoch
+      for (const standby of field.standbys) {
+        standby.signal('SIGTERM')
+        expect((await standby.ended(10)).code).toBe(0)
+      }
+      expect(await field.leader(1)).toBe(leader)
+      await field.start()
+      expect(await field.leader(1)).toBe(leader)
+      expect((await field.lease())?.epoch).toBe(epoch)
+    }))
+
+  test('all replicas end, and the epoch of the first that comes back is higher', () =>
+    scene({}, async ({ field }) => {
+      const epoch = (await field.lease())?.epoch ?? 0n
+      await Promise.all(field.replicas.map((replica) => replica.kill()))
+      await field.start()
+      expect((await field.lease())?.epoch).toBeGreaterThan(epoch)
+    }))
+})

@@ -1,0 +1,156 @@
+import { constants } from 'node:os'
+import { electionProfiles } from '@regent/contract/election.ts'
+import { clientGo, regentAgent, type Contestant } from '../../agent/test/faults/contestant.ts'
+import { Field } from '../../agent/test/faults/field.ts'
+import { killed, hung, leaseDeleted, terminated, type Fault } from '../../agent/test/faults/takeover.ts'
+import { startCluster } from '../cluster/cluster.ts'
+import { say } from '../cluster/progress.ts'
+import { STATE_VARIABLE } from '../cluster/state.ts'
+import { idleFigures } from './idle.ts'
+import { Lane } from './lane.ts'
+import { table } from './measure.ts'
+
+/** One elector under one fault. */
+interface Course {
+  readonly fault: string
+  readonly contestant: Contestant
+  readonly cause: Fault
+  /** Longest that a takeover may take before the run fails, in seconds. */
+  readonly patienceSeconds: number
+  /** Takeovers that are measured, as a share of those that were asked for. @default 1 */
+  readonly share?: number
+  /** So many run beside each other, because each waits for a Lease most of its time. @default 1 */
+  readonly beside?: number
+}
+
+const fast = electionProfiles.fast
+const published = [
+  { leaseDurationSeconds: 15, renewDeadlineSeconds: 10, retryPeriodSeconds: 2 },
+  { leaseDurationSeconds: 6, renewDeadlineSeconds: 4, retryPeriodSeconds: 1.5 },
+].map(clientGo)
+const regent = (peerEvidence: boolean): Contestant => regentAgent({ timing: fast, peerEvidence, inject: false })
+
+/** What takes no time to speak of: one after the other, so that none disturbs another. */
+const quick: readonly Course[] = [
+  { fault: 'planned', contestant: regent(true), cause: terminated, patienceSeconds: 20 },
+  ...published.map((contestant) => ({ fault: 'planned', contestant, cause: terminated, patienceSeconds: 40 })),
+  { fault: 'SIGKILL, evidence', contestant: regent(true), cause: killed, patienceSeconds: 20 },
+  { fault: 'Lease deleted', contestant: regent(true), cause: leaseDeleted, patienceSeconds: 20 },
+]
+
+/** What waits for a Lease to run out: all at once. */
+const slow: readonly Course[] = [
+  { fault: 'SIGKILL, no evidence', contestant: regent(false), cause: killed, patienceSeconds: 30, beside: 2 },
+  ...published.map((contestant, index) => ({
+    fault: 'SIGKILL, no evidence',
+    contestant,
+    cause: killed,
+    patienceSeconds: 60,
+    beside: 4 - 2 * index,
+  })),
+  {
+    fault: 'event loop hung',
+    contestant: regentAgent({ timing: fast }),
+    cause: hung,
+    patienceSeconds: 40,
+    share: 0.2,
+  },
+]
+
+/**
+ * Takeovers of Regent's agent and of client-go's elector, side by side on one control plane: in each round all that is
+ * quick in turn, then all that waits at once, so that a machine that slows down slows all of them.
+ *
+ * @param takeovers measured for each elector and fault
+ */
+export async function benchElection(takeovers: number): Promise<void> {
+  let remove: (() => Promise<void>) | undefined
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => {
+      void Promise.resolve(remove?.()).finally(() => process.exit(128 + constants.signals[signal]))
+    })
+  }
+  try {
+    const { stateFile } = await startCluster({ kind: 'api' }, (removal) => (remove = removal))
+    process.env[STATE_VARIABLE] = stateFile
+    console.log(table([['three idle replicas', 'requests/s', 'standby RSS', 'start to standby'], ...(await idle())]))
+    const lanes = [...(await lanesOf(quick, takeovers)), ...(await lanesOf(slow, takeovers))]
+    try {
+      await race(lanes, takeovers)
+    } finally {
+      for (const { lane } of lanes) await lane.close()
+    }
+    console.log(`\n${table([['fault', 'elector', 'n', 'p50', 'p99', 'max', 'p50 against regent'], ...rows(lanes)])}`)
+  } finally {
+    await remove?.()
+  }
+}
+
+async function idle(): Promise<string[][]> {
+  const found: string[][] = []
+  for (const contestant of [regent(true), ...published]) found.push(await idleFigures(contestant))
+  return found
+}
+
+interface Running {
+  readonly course: Course
+  readonly lane: Lane
+  readonly wanted: number
+}
+
+async function lanesOf(courses: readonly Course[], takeovers: number): Promise<Running[]> {
+  const lanes: Running[] = []
+  for (const course of courses) {
+    const beside = course.beside ?? 1
+    const wanted = Math.max(1, Math.ceil((takeovers * (course.share ?? 1)) / beside))
+    for (let index = 0; index < beside; index++) {
+      const field = await Field.create(course.contestant, { apiProxied: false })
+      lanes.push({ course, wanted, lane: new Lane(field, course.cause, course.patienceSeconds) })
+    }
+  }
+  return lanes
+}
+
+async function race(lanes: readonly Running[], takeovers: number): Promise<void> {
+  const waits = lanes.filter(({ course }) => slow.includes(course))
+  const rounds = Math.max(...waits.map(({ wanted }) => wanted))
+  const perRound = Math.ceil(takeovers / rounds)
+  for (let round = 1; round <= rounds; round++) {
+    const began = performance.now()
+    for (const { course, lane, wanted } of lanes) {
+      if (!quick.includes(course)) continue
+      for (let each = 0; each < perRound && lane.milliseconds.length < wanted; each++) await lane.takeOver()
+    }
+    const open = waits.filter(({ lane, wanted }) => lane.milliseconds.length < wanted)
+    await Promise.all(open.map(({ lane }) => lane.takeOver()))
+    say(`  round ${round} of ${rounds}: ${((performance.now() - began) / 1000).toFixed(0)} s`)
+  }
+}
+
+function rows(lanes: readonly Running[]): string[][] {
+  const measured = [...quick, ...slow].map((course) => ({
+    course,
+    times: lanes.filter((each) => each.course === course).flatMap(({ lane }) => lane.milliseconds),
+  }))
+  return measured.map(({ course, times }) => {
+    const ours = measured.find(
+      (each) => each.course.fault === course.fault && each.course.contestant.name.startsWith('regent'),
+    )
+    const ratio = percentile(times, 50) / percentile(ours?.times ?? [], 50)
+    return [
+      course.fault,
+      course.contestant.name,
+      String(times.length),
+      ...[50, 99, 100].map((share) => seconds(percentile(times, share))),
+      course === ours?.course || Number.isNaN(ratio) ? '' : `${ratio.toFixed(1)} ×`,
+    ]
+  })
+}
+
+const seconds = (milliseconds: number): string => `${(milliseconds / 1000).toFixed(3)} s`
+
+/** The value that so many percent do not exceed, by nearest rank. */
+export function percentile(values: readonly number[], percent: number): number {
+  const ordered = values.toSorted((a, b) => a - b)
+  return ordered[Math.max(0, Math.ceil((percent / 100) * ordered.length) - 1)] ?? NaN
+}
