@@ -1,19 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { CoreV1Api, PatchStrategy, setHeaderOptions, V1ConfigMap } from '@kubernetes/client-node'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { PatchStrategy, setHeaderOptions, V1ConfigMap } from '@kubernetes/client-node'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { apply, kubectlJson, mustKubectl } from '../../../test/cluster/kubectl.ts'
-import { connection } from '../../../test/cluster/api-request.ts'
-import { tokenOf } from '../../../test/cluster/service-account.ts'
+import { apply, mustKubectl } from '../../../test/cluster/kubectl.ts'
 import { cluster } from '../../../test/cluster/state.ts'
 import { waitFor } from '../../../test/cluster/wait-for.ts'
 import { applyEnvironment, removeEnvironments } from '../../../test/delivery/environment.ts'
-import { clientConfig } from '../../src/kubernetes/client.ts'
 import { Fenced, fencedWrite } from '../../src/kubernetes/fenced-write.ts'
 import { LeaderRecord } from '../../src/leader-record/leader-record.ts'
 import { leaseEvents } from '../../src/leader-record/lease-events.ts'
-import type { ApiServer } from '../../src/election/api-server.ts'
+import { type AgentPod, agentPods } from '../support/agent-pods.ts'
 import { recordedLog } from '../support/recorded-log.ts'
 import { ScriptedLeadership } from '../support/scripted-election.ts'
 
@@ -22,11 +19,6 @@ const sessions = 'regent-sessions'
 const lease = 'regent-agent-local'
 const folder = mkdtempSync(join(tmpdir(), 'regent-fence-'))
 
-interface AgentPod {
-  readonly identity: string
-  readonly api: ApiServer
-  readonly core: CoreV1Api
-}
 let pods: readonly AgentPod[] = []
 const pod = (index: number): AgentPod => {
   const found = pods[index]
@@ -56,6 +48,14 @@ const created = (by: AgentPod, name: string) => () =>
     body: Object.assign(new V1ConfigMap(), { metadata: { name }, data: { generation: '1' } }),
   })
 
+/** Waits until the fence refuses a pod in these words: policies and Leases take a moment to be known everywhere. */
+const refusedWith = (words: string): Promise<true> =>
+  waitFor(`a refusal with '${words}'`, async () => {
+    const error: unknown = await created(pod(0), 'early')().catch((thrown: unknown) => thrown)
+    if (!(error instanceof Error)) await mustKubectl(['delete', 'configmap', 'early', '-n', sessions])
+    return error instanceof Error && error.message.includes(words)
+  })
+
 // ValidatingAdmissionPolicies are served from 1.30 on; an environment for an older cluster has no fence.
 const describeFence = cluster().release === 'oldest' ? describe.skip : describe
 
@@ -63,36 +63,8 @@ describeFence('writes of a leader in the Kubernetes API', () => {
   beforeAll(async () => {
     await removeEnvironments()
     await applyEnvironment('local')
-    const items = await waitFor('pods of the agent', async () => {
-      const selector = 'app.kubernetes.io/name=regent-agent'
-      const found = await kubectlJson<{ items: { metadata: { name: string; uid: string } }[] }>([
-        'get',
-        'pods',
-        '-n',
-        system,
-        '-l',
-        selector,
-      ])
-      return found.items.length === 3 && found.items
-    })
-    const { server, authority } = await connection()
-    pods = await Promise.all(
-      items.map(async ({ metadata: { name, uid } }) => {
-        const tokenFile = join(folder, name)
-        writeFileSync(tokenFile, await tokenOf(system, lease, { pod: { name, uid } }))
-        const api = { host: server.hostname, port: Number(server.port), tokenFile, caFile: authority?.file ?? '' }
-        return {
-          identity: `${name}_${uid}_6f1c6a52-0000-4000-8000-000000000001`,
-          api,
-          core: clientConfig(api).makeApiClient(CoreV1Api),
-        }
-      }),
-    )
-    await waitFor('the fence to be in force', async () => {
-      const error: unknown = await created(pod(0), 'early')().catch((thrown: unknown) => thrown)
-      if (!(error instanceof Error)) await mustKubectl(['delete', 'configmap', 'early', '-n', sessions])
-      return error instanceof Error && error.message.includes('no params found')
-    })
+    pods = await agentPods(folder)
+    await refusedWith('fenced: ')
   })
   afterAll(async () => {
     rmSync(folder, { recursive: true, force: true })
@@ -100,6 +72,8 @@ describeFence('writes of a leader in the Kubernetes API', () => {
   })
 
   test('are refused while there is no Lease, and counted', async () => {
+    await mustKubectl(['delete', 'lease', lease, '-n', system])
+    await refusedWith('no params found')
     const metrics = new Counted()
     await expect(fencedWrite(established(), metrics, created(pod(0), 'orphan'))).rejects.toThrow(Fenced)
     expect(metrics.fenced).toBe(1)
