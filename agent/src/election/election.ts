@@ -22,7 +22,9 @@
  * - anything, after etcd was restored from a backup: epochs of before may be given out again. Who remembers a higher
  *   one refuses to lead (fails closed); who was started since cannot know, and the control plane reports the conflict;
  * - a first leader's safety when the Lease was deleted and a replica starts that has never seen it: it may create it
- *   while the former holder still believes to lead, for at most one renew period.
+ *   while the former holder still believes to lead, for at most one renew period, or one renew deadline where that
+ *   holder is cut off. Likewise when the Lease is deleted twice within two lease durations, and a replica was cut off
+ *   in between.
  *
  * @see https://pkg.go.dev/k8s.io/client-go/tools/leaderelection for the algorithm that most others use
  */

@@ -35,6 +35,8 @@ export function learnAbsent(turn: Turn, version?: bigint): void {
   const { state } = turn
   if (version !== undefined) state.newestVersion = larger(state.newestVersion, version)
   state.synced = true
+  // Whoever held it last, perhaps unseen, may have renewed it until now.
+  if (state.record && state.last) state.last = { ...state.last, seenMs: turn.nowMs }
   state.record = undefined
   state.death = undefined
   loseTo(turn, 'deleted')

@@ -10,6 +10,10 @@ export type Reply =
  */
 export class ModelApiServer {
   version = 100
+  /** How many requests it was sent, reads and writes. */
+  requests = 0
+  /** When the Lease was deleted last. */
+  removedAtMs = -Infinity
   lease: LeaseObject | undefined
   /** Every change of the holder: who, and the version of the write. */
   readonly acquisitions: { readonly holder: string; readonly version: number; readonly atMs: number }[] = []
@@ -28,10 +32,12 @@ export class ModelApiServer {
   }
 
   read(): Reply {
+    this.requests += 1
     return this.lease ? { status: 200, lease: this.lease } : { status: 404 }
   }
 
   write(method: 'create' | 'update', lease: LeaseObject): Reply {
+    this.requests += 1
     const { metadata, spec } = lease
     for (const time of [spec['renewTime'], spec['acquireTime']]) {
       const isMicroTime = typeof time === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/.test(time)
@@ -59,6 +65,7 @@ export class ModelApiServer {
 
   remove(): void {
     if (!this.lease) return
+    this.removedAtMs = this.#now()
     this.version += 1
     this.lease = undefined
     this.#onChange(undefined, this.version)

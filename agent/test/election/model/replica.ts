@@ -50,6 +50,8 @@ export class Replica {
   hung = false
   /** Work of this epoch runs, provably or not. */
   working: bigint | undefined
+  /** It found no Lease at its start, and created it. */
+  leadsFirst = false
   allowed: { readonly epoch: bigint; readonly until: Instant } | undefined
   stepMs = 0
   readonly #world: World
@@ -127,7 +129,7 @@ export class Replica {
     this.#watchGeneration += 1
     const generation = this.#watchGeneration
     this.#world.events.after(5, () => {
-      if (generation !== this.#watchGeneration || this.link !== 'well') return
+      if (generation !== this.#watchGeneration || !this.#isWatching) return
       this.watchIsDeaf = false
       const { lease } = this.#world.api
       if (lease) this.#deliver({ type: 'event', lease: record(lease) }, generation)
@@ -136,7 +138,7 @@ export class Replica {
 
   /** What the API server's watch has to tell. */
   changed(lease: LeaseObject | undefined, version: number): void {
-    if (this.watchIsDeaf || this.link !== 'well') {
+    if (this.watchIsDeaf || !this.#isWatching) {
       // A broken connection loses what it carried; the machine must notice by the silence.
       this.watchIsDeaf = true
       return
@@ -145,8 +147,14 @@ export class Replica {
     this.#deliver(input, this.#watchGeneration)
   }
 
+  /** A slow connection still delivers, seconds late and in any order, which is more than a real one does. */
+  get #isWatching(): boolean {
+    return this.link === 'well' || this.link === 'slow'
+  }
+
   #deliver(input: Input, generation: number): void {
-    this.#world.events.after(1 + this.#world.random() * 20, () => {
+    const mostMs = this.link === 'slow' ? 2000 : 20
+    this.#world.events.after(1 + this.#world.random() * mostMs, () => {
       if (generation === this.#watchGeneration && !this.watchIsDeaf) this.give(input)
     })
   }
@@ -167,7 +175,7 @@ export class Replica {
         this.allowed = undefined
         return
       case 'begin':
-        return this.#world.began(this, effect.reign.epoch, effect.resumed)
+        return this.#world.began(this, effect.reign, effect.resumed)
       case 'drain':
         return this.#endWork(effect.epoch, this.#world.random() * 1.3 * this.options.drainBudgetSeconds * 1000)
       case 'end':

@@ -1,5 +1,5 @@
 import { electionProfiles, failoverBounds } from '@regent/contract/election.ts'
-import { faults, stoppedClocks } from './faults.ts'
+import { faults, plainFaults, stoppedClocks } from './faults.ts'
 import type { Replica } from './replica.ts'
 import { randomRun, type Run } from './runs.ts'
 import { World, type WorldOptions } from './world.ts'
@@ -65,6 +65,10 @@ export const scenes: Readonly<Record<string, Scene>> = {
     share: 1,
     play: (seed) => randomRun({ seed }),
   },
+  'never lets the work of two run at once where processes end and connections break': {
+    share: 1,
+    play: (seed) => randomRun({ seed, workMustNotOverlap: true, peerEvidence: seed % 3 === 0 }, plainFaults),
+  },
   'holds them with evidence of death by the peers': {
     share: 0.5,
     play: (seed) => randomRun({ seed, peerEvidence: true }),
@@ -111,6 +115,49 @@ export const scenes: Readonly<Record<string, Scene>> = {
   'has another leader within the bound that is printed: released': {
     share: 0.2,
     play: (seed) => bounded(seed, 'released', 'planned'),
+  },
+  'has another leader soon where the watches were half-open when it was killed': {
+    share: 0.2,
+    play: (seed) =>
+      scene({ seed }, (world, leader) => {
+        world.restarts = false
+        for (const replica of world.replicas) replica.watchIsDeaf = true
+        world.run(world.random() * 12_000)
+        leader.kill()
+        const tookMs = takeoverMs(world, leader, world.events.nowMs)
+        // The last renewal was seen by a read, which comes one renew period late at most.
+        const mostMs = boundMs('killed') + electionProfiles.fast.retryPeriodSeconds * 1000
+        if (tookMs > mostMs * 1.01 + 60) world.violations.push(`took ${tookMs} ms`)
+      }),
+  },
+  'has another leader where the answers of those who take the Lease are lost': {
+    share: 0.2,
+    play: (seed) =>
+      scene({ seed }, (world, leader) => {
+        world.restarts = false
+        leader.kill()
+        const fromMs = world.events.nowMs
+        world.run(5000)
+        for (const replica of world.replicas) replica.link = 'unanswered'
+        world.run(1500 + world.random() * 4000)
+        for (const replica of world.replicas) replica.link = 'well'
+        const tookMs = takeoverMs(world, leader, fromMs)
+        // Whoever heard no answers lets the incumbent come back first: two renew periods.
+        if (tookMs > 5000 + 5500 + 3000 + 2000) world.violations.push(`took ${tookMs} ms`)
+      }),
+  },
+  'costs the API server at most 0.7 requests a second in peace, also after watches were half-open': {
+    share: 0.02,
+    play: (seed) =>
+      scene({ seed }, (world) => {
+        for (const replica of world.replicas) replica.watchIsDeaf = true
+        world.run(30_000)
+        const before = world.api.requests
+        const seconds = 600
+        world.run(seconds * 1000)
+        const rate = (world.api.requests - before) / seconds
+        if (rate > 0.7) world.violations.push(`${rate} requests a second`)
+      }),
   },
   'follows true evidence of death at once': {
     share: 0.2,
