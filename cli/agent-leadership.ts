@@ -69,7 +69,7 @@ export function leadershipOf(lease: AgentLease, now: number): AgentLeadership {
   const hasRunOut = ageSeconds !== undefined && durationSeconds !== undefined && ageSeconds > durationSeconds
   const obstacle =
     holder === ''
-      ? nobodyHolds(annotations[leaseAnnotations.releasedBy])
+      ? nobodyHolds(annotations[leaseAnnotations.releasedBy], renewedAt)
       : hasRunOut
         ? `${podOf(holder)} has not renewed the Lease for ${inWords(ageSeconds)}`
         : null
@@ -93,10 +93,13 @@ export function leadershipOf(lease: AgentLease, now: number): AgentLeadership {
   }
 }
 
-function nobodyHolds(releasedBy: string | undefined): string {
-  return releasedBy === undefined || releasedBy === ''
-    ? 'the Lease has no holder, and no leader gave it back: somebody edited it'
-    : `${podOf(releasedBy)} gave the Lease back, and nobody has taken it`
+function nobodyHolds(releasedBy: string | undefined, renewedAt: Date | undefined): string {
+  if (releasedBy !== undefined && releasedBy !== '') {
+    return `${podOf(releasedBy)} gave the Lease back, and nobody has taken it`
+  }
+  return renewedAt === undefined
+    ? 'no replica has led yet'
+    : 'the Lease has no holder, and no leader gave it back: somebody edited it'
 }
 
 /** The pod of an identity `podName_podUID_bootUUID`; whatever else somebody wrote there as it is. */

@@ -5,7 +5,7 @@ import { Refusal } from './errors.ts'
 
 /** What to say where an agent has no Lease, or no agent has one: what may be the reason, and who does have one. */
 export async function noLease(leases: AgentLeases, agent: string | undefined): Promise<Refusal> {
-  const why = 'without leader election there is none, and none before the first replica is ready'
+  const why = 'without leader election there is none; with it, the manifests hold it'
   if (agent === undefined) return new Refusal([`error: no agent has a Lease in ${leases.namespace}: ${why}`])
   // Who may read one Lease may not always list them.
   const known = await leases.list().catch(() => [])

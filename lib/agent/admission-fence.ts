@@ -27,7 +27,9 @@ export interface AdmissionFenceProps {
  *
  * It closes the gap that no election can close by itself: a request that a former leader has sent, and that lands
  * after the takeover. It does not protect for the moment in which an API server's copy of the Lease is behind
- * (milliseconds), nor against a caller whose token is bound to no pod: that one is refused altogether.
+ * (milliseconds), nor against a caller whose token is bound to no pod: that one is refused altogether. While there is
+ * no Lease at all, everybody is refused, the namespace controller too: Kubernetes looks for the parameter before it
+ * asks whom a policy is for. So the environment ships the Lease, and whoever removes the namespaces removes the policy.
  *
  * @see https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/#parameter-resources
  */

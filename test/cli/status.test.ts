@@ -146,6 +146,14 @@ TAKEOVER                  EPOCH                 FROM   TO     DETECTED  ACQUIRED
     expect(api.asked).toContainEqual(expect.stringContaining('continue=more'))
   })
 
+  test('a Lease as the manifests hold it was led by nobody yet', async () => {
+    Object.assign(objects, { [`${leasesPath}/regent-agent-one`]: { metadata: { name: 'regent-agent-one' } } })
+    const { code, stdout } = await status('one')
+    expect(code).toBe(1)
+    expect(stdout).toMatch(/^leader +nobody: no replica has led yet$/m)
+    expect(stdout).toMatch(/^renewed +unknown$/m)
+  })
+
   test('a leader that does not renew leads no more', async () => {
     const silent = leaseObject({ agent: 'one', leader: 'pod-a', renewedAt: new Date(Date.now() - 30_000) })
     Object.assign(objects, { [`${leasesPath}/regent-agent-one`]: silent })
@@ -184,7 +192,7 @@ TAKEOVER                  EPOCH                 FROM   TO     DETECTED  ACQUIRED
       code: 1,
       stdout: '',
       stderr:
-        "error: no Lease regent-system/regent-agent-ones, did you mean 'one'?: without leader election there is none, and none before the first replica is ready; agents with a Lease: one, two\n",
+        "error: no Lease regent-system/regent-agent-ones, did you mean 'one'?: without leader election there is none; with it, the manifests hold it; agents with a Lease: one, two\n",
     })
   })
 
@@ -193,7 +201,7 @@ TAKEOVER                  EPOCH                 FROM   TO     DETECTED  ACQUIRED
     const { code, stderr } = await status()
     expect(code).toBe(1)
     expect(stderr).toBe(
-      'error: no agent has a Lease in regent-system: without leader election there is none, and none before the first replica is ready\n',
+      'error: no agent has a Lease in regent-system: without leader election there is none; with it, the manifests hold it\n',
     )
   })
 
