@@ -1,7 +1,7 @@
 import { attemptSeconds, stallSeconds } from '@regent/contract/election.ts'
 import { isDeepStrictEqual } from 'node:util'
 import { answerOf } from './answer.ts'
-import { ApiConnection } from './api-server.ts'
+import { type ApiAnswer, ApiConnection } from './api-server.ts'
 import { Backoff, rewatchBackoff } from './backoff.ts'
 import { systemClock } from './clock.ts'
 import { EvidenceOfDeath } from './evidence-of-death.ts'
@@ -183,9 +183,7 @@ export class Elector {
         this.#tellPrepared()
         return
       }
-      const why = answer.kind === 'failure' ? answer.why : `status ${answer.status}`
-      const role = this.#options.machine.leaseName
-      this.#lineageRefusal = `cannot get the namespace kube-system, whose UID names this cluster (${why}); the Role ${role} in kube-system must allow 'get' of it`
+      this.#lineageRefusal = lineageRefusal(answer, this.#options.machine.leaseName)
       this.#postStatus()
       await new Promise((resolve) => setTimeout(resolve, 50 + backoff.nextDelayMs(systemClock.now().monotonicMs)))
     }
@@ -214,3 +212,9 @@ type EventArguments = FromElector extends infer M
     ? [name: N, args: A]
     : never
   : never
+
+/** What a person must allow so that the cluster can be told from others; nothing where it is only not answering. */
+function lineageRefusal(answer: ApiAnswer, role: string): string | undefined {
+  if (answer.kind === 'failure' || (answer.status !== 401 && answer.status !== 403)) return undefined
+  return `may not get the namespace kube-system, whose UID names this cluster (${answer.status}); the Role ${role} in kube-system must allow 'get' of it and be bound to this pod's ServiceAccount`
+}

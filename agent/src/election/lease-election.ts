@@ -67,12 +67,11 @@ export class LeaseElection extends EventEmitter<ElectionEvents> implements Elect
     const workerData: ElectorOptions = { ...this.#options, deadline: this.#deadline.buffer }
     this.#worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData, name: 'elector' })
     this.#worker.on('message', (message: FromElector) => this.#hear(message))
+    let cause: unknown
+    this.#worker.on('error', (error: unknown) => (cause = error))
     // Without its elector the process must end: nobody renews, and nobody would stop its work.
-    this.#worker.on('error', (error) => {
-      throw error
-    })
     this.#worker.on('exit', (code) => {
-      if (this.#status.role !== 'stopped') throw new Error(`the elector's thread ended with code ${code}`)
+      if (this.#status.role !== 'stopped') throw new Error(`the elector's thread ended with code ${code}`, { cause })
     })
     void this.#prepare()
   }
@@ -112,6 +111,7 @@ export class LeaseElection extends EventEmitter<ElectionEvents> implements Elect
         return
       case 'stopped':
         this.#status = { ...this.#status, role: 'stopped' }
+        this.emit('status', this.#status)
         this.#stopped.resolve(true)
         return
       case 'event':
