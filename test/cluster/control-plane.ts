@@ -154,5 +154,7 @@ function controllerArguments(folder: string, certificate: CertificatePath): read
     // A lost node is noticed after 16 s instead of 50: the kubelets here report every 4 s and not every 10.
     '--node-monitor-period=2s',
     '--node-monitor-grace-period=16s',
+    // An autoscaler brings a Deployment to its minimum after one such period, 15 s by default.
+    '--horizontal-pod-autoscaler-sync-period=1s',
   ]
 }

@@ -3,7 +3,7 @@ import { apiRequest, type Refusal } from '../cluster/api-request.ts'
 import { kubectl } from '../cluster/kubectl.ts'
 import { cluster } from '../cluster/state.ts'
 import { waitFor } from '../cluster/wait-for.ts'
-import { applyEnvironment, removeEnvironments } from '../delivery/environment.ts'
+import { applyEnvironment, beginRemoval, removeEnvironments } from '../delivery/environment.ts'
 
 const path = '/apis/apps/v1/namespaces/regent-system/statefulsets/regent-consensus'
 const refused = (answer: { status: number; body: Refusal }, change: string) => {
@@ -37,7 +37,7 @@ describeGuard("the guard of etcd's replicas", () => {
       return status === 403
     })
   })
-  afterAll(removeEnvironments)
+  afterAll(beginRemoval)
 
   test('refuses `kubectl scale`', async () => {
     const { exitCode, stderr } = await kubectl([

@@ -1,10 +1,12 @@
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { environments } from '../../environments/index.ts'
 import { nameOf } from '../../lib/config/parse.ts'
+import type { Manifest } from '../../lib/output/manifest.ts'
 import { filesOf } from '../../lib/render.ts'
 import { run } from '../cluster/command-line.ts'
-import { kubectl, kubectlJson } from '../cluster/kubectl.ts'
+import { kubectl, kubectlJson, mustKubectl } from '../cluster/kubectl.ts'
 import { cluster } from '../cluster/state.ts'
 import { waitFor } from '../cluster/wait-for.ts'
 import {
@@ -15,6 +17,7 @@ import {
   forCluster,
   layerOf,
   removeEnvironments,
+  waitForRemoval,
   rendered,
   withFolder,
 } from './environment.ts'
@@ -47,6 +50,7 @@ const names = cluster().release === 'oldest' ? ['local', 'production-us-east-1']
 
 describe.each(names)('%s', (name) => {
   const layer = () => forCluster(layerOf(name))
+  // Where a test failed there may be more to remove than nothing.
   afterAll(removeEnvironments)
 
   test('is what is committed', async () => {
@@ -66,11 +70,20 @@ describe.each(names)('%s', (name) => {
 
   test('has pods that Pod Security, quota, priority and ServiceAccount admit', async () => {
     // Nobody runs them here: they only have to be let in, in the numbers that the manifests say.
+    const { index } = rendered(layer())
+    const minima = new Map((index?.ofKind('HorizontalPodAutoscaler') as AutoscalerManifest[]).map(minimumOf))
     await waitFor('every pod', async () => {
       const { items } = await kubectlJson<{
-        items: { kind: string; metadata: { name: string }; spec: { replicas: number }; status: { replicas?: number } }[]
+        items: { metadata: { name: string }; spec: { replicas: number }; status: { replicas?: number } }[]
       }>(['get', 'deployments,statefulsets', '-n', 'regent-system'])
-      return items.length > 0 && items.every(({ spec, status }) => status.replicas === spec.replicas)
+      // An autoscaler begins at one replica and brings it to its minimum by itself.
+      return (
+        items.length > 0 &&
+        items.every(
+          ({ metadata, spec, status }) =>
+            status.replicas === spec.replicas && spec.replicas >= (minima.get(metadata.name) ?? 1),
+        )
+      )
     })
   })
 
@@ -91,7 +104,7 @@ describe.each(names)('%s', (name) => {
     const after = rendered(forCluster(layerOf(name), { agent: { sessions: { maxCpu: '3' } } }))
     const old = filesOf(before)
     const different = [...filesOf(after)].filter(([path, text]) => old.get(path) !== text).map(([path]) => path)
-    const lines = await withFolder(after, applyFolder)
+    const lines = await withFolder(after, (folder) => applyFolder(folder, 'built in'))
     expect(different).toHaveLength(2)
     const changed = lines.filter((line) => !line.endsWith(' unchanged') && !/^(statefulset|poddisruption)/.test(line))
     expect(changed.sort()).toEqual([
@@ -100,14 +113,32 @@ describe.each(names)('%s', (name) => {
     ])
   })
 
+  test('takes over from the manifests before it', async () => {
+    if (cluster().release === 'oldest') return
+    await previousManifests(async (folder) => {
+      const before = join(folder, name)
+      const now = join(committed, name)
+      // Back to what was there before, as if what is new had never been.
+      const added = filesBelow(now).filter((file) => !filesBelow(before).includes(file))
+      if (added.length > 0) {
+        const files = added.map((file) => `--filename=${join(now, file)}`)
+        await mustKubectl(['delete', '--ignore-not-found', '--wait=false', ...files])
+        await waitFor('end of what is new', async () => (await namesOf(files)) === '')
+      }
+      await applyFolder(before, 'built in')
+      await applyFolder(now, 'built in')
+    }, name)
+  })
+
   test('is deleted as it was applied, and leaves nothing', async () => {
     const result = rendered(layer())
     await withFolder(result, async (folder) => {
-      // Namespaces go first by name, and take what is in them along.
-      const { exitCode, stderr } = await kubectl(['delete', '-f', folder, '-R', '--ignore-not-found'], { seconds: 120 })
+      // Namespaces go first by name, and take what is in them along. kubectl itself waits for one object after another.
+      const { exitCode, stderr } = await kubectl(['delete', '-f', folder, '-R', '--ignore-not-found', '--wait=false'])
       expect([exitCode, stderr]).toEqual([0, ''])
+      await waitForRemoval()
+      await waitFor('end of everything', async () => (await namesOf([`--filename=${folder}`, '-R'])) === '')
     })
-    expect(await liveObjects(result)).toEqual([])
     const left = await kubectl([
       'get',
       'all,leases,events,configmaps,networkpolicies,persistentvolumeclaims',
@@ -118,12 +149,21 @@ describe.each(names)('%s', (name) => {
     ])
     expect(left.stdout).toBe('')
   })
-
-  test('takes over from the manifests before it', async () => {
-    if (cluster().release === 'oldest') return
-    await previousManifests(async (folder) => {
-      await applyFolder(join(folder, name))
-      await applyFolder(join(committed, name))
-    }, name)
-  })
 })
+
+interface AutoscalerManifest extends Manifest {
+  readonly spec: { readonly minReplicas: number; readonly scaleTargetRef: { readonly name: string } }
+}
+
+function minimumOf({ spec }: AutoscalerManifest): readonly [target: string, replicas: number] {
+  return [spec.scaleTargetRef.name, spec.minReplicas]
+}
+
+/** What is in the cluster of the objects in some files. */
+async function namesOf(files: readonly string[]): Promise<string> {
+  return (await mustKubectl(['get', ...files, '--ignore-not-found', '--output=name'])).trim()
+}
+
+function filesBelow(folder: string): readonly string[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.yaml'))
+}

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { kubectlJson, mustKubectl } from '../cluster/kubectl.ts'
 import { waitFor } from '../cluster/wait-for.ts'
-import { applyEnvironment, removeEnvironments } from '../delivery/environment.ts'
+import { applyEnvironment, beginRemoval, removeEnvironments } from '../delivery/environment.ts'
 
 const namespace = 'regent-system'
 
@@ -9,7 +9,7 @@ beforeAll(async () => {
   await removeEnvironments()
   await applyEnvironment('production-us-east-1')
 })
-afterAll(removeEnvironments)
+afterAll(beginRemoval)
 
 interface Deployment {
   readonly spec: { readonly replicas: number }

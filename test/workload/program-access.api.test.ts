@@ -3,7 +3,7 @@ import { agent } from '@regent/contract/agent.ts'
 import { accessNamespaces, filled, namespaceNames } from '@regent/contract/names.ts'
 import { apiRequest } from '../cluster/api-request.ts'
 import { tokenOf } from '../cluster/service-account.ts'
-import { applyEnvironment, removeEnvironments } from '../delivery/environment.ts'
+import { applyEnvironment, beginRemoval, removeEnvironments } from '../delivery/environment.ts'
 
 const system = namespaceNames.system
 const tokens = new Map<string, string>()
@@ -15,7 +15,7 @@ beforeAll(async () => {
     tokens.set(account, await tokenOf(system, account))
   }
 })
-afterAll(removeEnvironments)
+afterAll(beginRemoval)
 
 interface Question {
   readonly namespace?: string
