@@ -47,23 +47,19 @@ export function claimOf(turn: Turn): Claim | 'ask' | undefined {
 
 function claimAtOnce(turn: Turn, record: LeaseRecord): Claim | undefined | 'wait' {
   const { state, options } = turn
+  const seenMs = state.last?.seenMs ?? turn.nowMs
   if (isReleased(record)) {
-    const seenMs = state.last?.seenMs ?? turn.nowMs
     const firstMs = state.isNewestRevision ? seenMs : seenMs + olderRevisionDelayMs
     const isFree = turn.isDue(Math.max(firstMs, turnMs(turn, seenMs)))
     return isFree ? claim(turn, releaseReason(record), seenMs) : undefined
   }
-  // As the manifests create it. Where a holder was seen before, a person has emptied it, and its time must run out.
-  if (!state.sawHolder && record.holder === '' && record.renewTime === '') return claim(turn, 'first', turn.nowMs)
-  if (!turn.isDue(state.aside.untilMs)) return 'wait'
+  const death = state.death?.holder === record.holder ? state.death : undefined
+  if (!turn.isDue(turnMs(turn, death?.signMs ?? seenMs))) return 'wait'
   if (record.holder === turn.me) return claim(turn, 'cleared', turn.nowMs)
   const holder = parseIdentity(record.holder)
   const isMyDeadContainer = holder?.podUid === options.identity.podUid && holder.boot !== options.identity.boot
   if (isMyDeadContainer && options.mayRetakeAtOnce) return claim(turn, 'restarted', turn.nowMs)
-  if (state.death && state.death.holder === record.holder) {
-    return claim(turn, `${state.death.by}-evidence`, state.death.signMs)
-  }
-  return 'wait'
+  return death ? claim(turn, `${death.by}-evidence`, death.signMs) : 'wait'
 }
 
 /** The Lease ran out by the local clock, counted from when its holder was last seen to write it. */

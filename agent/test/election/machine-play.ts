@@ -100,7 +100,7 @@ export class Play {
 
   /** The request that waits for its answer. */
   get pending(): 'none' | 'read' | 'take' | 'renew' | 'release' {
-    return this.state.request?.kind ?? 'none'
+    return this.state.phase === 'stopped' ? 'none' : (this.state.request?.kind ?? 'none')
   }
 
   give(input: Input): this {
@@ -155,7 +155,7 @@ export class Play {
 
   /** Serves the requests that wait, and those that follow from their answers, until none does. */
   serve(): this {
-    for (let count = 0; this.state.request; count += 1) {
+    for (let count = 0; this.pending !== 'none'; count += 1) {
       if (count >= 20) throw new Error('the machine asks for ever')
       this.answer(answerOf(this.land()))
     }

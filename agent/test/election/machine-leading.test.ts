@@ -1,0 +1,248 @@
+import { describe, expect, test } from '@jest/globals'
+import { leaseAnnotations } from '@regent/contract/names.ts'
+import { takeovers } from '@regent/contract/takeover.ts'
+import {
+  abortMs,
+  answerOf,
+  deadlineMs,
+  endWork,
+  leader,
+  leaseMs,
+  me,
+  other,
+  type Play,
+  renewTime,
+  retryMs,
+  standby,
+} from './machine-play.ts'
+
+/** Until when work may act, as the machine said last. */
+function allowedUntil(play: Play): { monotonicMs: number; wallMs: number } {
+  const allow = play.takeEffects().findLast((effect) => effect.type === 'allow')
+  if (allow?.type !== 'allow') throw new Error('no work was allowed')
+  return allow.until
+}
+
+/** A leader whose renewals fail from now on, until its renew deadline is over. */
+function suspended(): Play {
+  const play = leader()
+  for (let passedMs = 0; passedMs < deadlineMs; passedMs += 500) {
+    play.pass(500)
+    if (play.pending !== 'none') play.fail()
+  }
+  return play
+}
+
+describe('a leader', () => {
+  test('begins with the epoch of the write that acquired the Lease, and says so on it', () => {
+    const play = standby()
+    play.live(leaseMs)
+    expect(play.status).toMatchObject({ role: 'leading', holder: me })
+    const { acquisitions } = play.api
+    const epoch = acquisitions.at(-1)?.version
+    expect(play.status.epoch).toBe(BigInt(epoch ?? 0))
+    const { annotations } = play.lease
+    expect(annotations).toMatchObject({
+      [leaseAnnotations.epoch]: String(epoch),
+      [leaseAnnotations.node]: 'node-a',
+      [leaseAnnotations.reason]: 'expired',
+      [leaseAnnotations.since]: expect.stringMatching(/^2026-01-02T/),
+    })
+    const [latest] = takeovers.parse(JSON.parse(annotations[leaseAnnotations.takeovers] ?? ''))
+    expect(latest).toMatchObject({ epoch: String(epoch), holder: me, from: other, reason: 'expired' })
+    expect(latest?.phases.detected).toBeGreaterThanOrEqual(leaseMs)
+  })
+
+  test('renews every renew period, counted from the start of the renewal', () => {
+    const play = leader()
+    for (let count = 0; count < 5; count += 1) {
+      play.pass(retryMs - 1)
+      expect(play.pending).toBe('none')
+      play.pass(1)
+      expect(play.pending).toBe('renew')
+      play.serve().watch()
+    }
+    expect(play.lease).toMatchObject({ holder: me, transitions: 0 })
+  })
+
+  test('may act until the renew deadline, counted from the start of the renewal and not from its answer', () => {
+    const play = leader().pass(retryMs)
+    const startedAt = play.now
+    play.took()
+    const answer = answerOf(play.land())
+    play.pass(900).answer(answer)
+    expect(allowedUntil(play).monotonicMs).toBe(startedAt.monotonicMs + deadlineMs)
+  })
+
+  test('may act until the renew deadline, counted from the start of the take and not from its answer', () => {
+    const play = standby()
+      .pass(3000)
+      .serve()
+      .pass(leaseMs - 3000)
+    play.answer(answerOf(play.land()))
+    const startedAt = play.now
+    const answer = answerOf(play.land())
+    play.pass(900).answer(answer)
+    expect(allowedUntil(play)).toEqual({
+      monotonicMs: startedAt.monotonicMs + deadlineMs,
+      wallMs: startedAt.wallMs + deadlineMs,
+    })
+  })
+
+  test('whose renewal was not answered finds it on the Lease, and counts from its start', () => {
+    const play = leader().pass(retryMs)
+    const startedAt = play.now
+    play.land()
+    play.pass(1000).fail().pass(200)
+    play.took()
+    play.answer(answerOf(play.land()))
+    expect(play.took()).toContain('slow-path')
+    play.answer(answerOf(play.land()))
+    expect(play.state.hold?.acknowledgedAt).toEqual(startedAt)
+  })
+
+  test('is not renewed by what others write on its Lease', () => {
+    const play = leader()
+    const { acknowledgedAt } = play.state.hold ?? {}
+    play.pass(1000)
+    play.api.edit({ spec: { renewTime: renewTime() } })
+    play.watch()
+    expect(play.state.hold?.acknowledgedAt).toBe(acknowledgedAt)
+    play.pass(deadlineMs - 1000)
+    expect(play.took()).toContain('end')
+  })
+
+  test('keeps what others write on its Lease', () => {
+    const play = leader()
+    play.api.edit({ annotations: { 'somebody.example/else': 'a note' } })
+    play.watch().live(5000)
+    expect(play.lease.annotations).toMatchObject({ 'somebody.example/else': 'a note' })
+  })
+
+  test('that sees another holder ends, and renews nothing', () => {
+    const play = leader()
+    play.api.edit({ spec: { holderIdentity: other, acquireTime: renewTime(), renewTime: renewTime() } })
+    play.watch()
+    expect(play.took()).toEqual(['forbid', 'end'])
+    play.live(5000)
+    expect(play.lease.holder).toBe(other)
+  })
+
+  test('replaces a watch that tells nothing of its own renewals', () => {
+    const play = leader()
+    for (let passedMs = 0; passedMs < 6000; passedMs += retryMs) play.pass(retryMs).serve().forgetEvents()
+    expect(play.took()).toContain('rewatch')
+  })
+
+  test('says how long its renewals take', () => {
+    const play = leader().pass(retryMs)
+    const answer = answerOf(play.land())
+    play.pass(250).answer(answer)
+    expect(play.takeEffects()).toContainEqual({ type: 'renewed', seconds: 0.25 })
+  })
+})
+
+describe('a leader that cannot renew', () => {
+  test('has begun three attempts of a second each by then, even where chance is against it', () => {
+    const play = leader()
+    play.random = 1
+    let attempts = 0
+    for (let passedMs = 0; passedMs < deadlineMs; passedMs += 50) {
+      play.pass(50)
+      if (play.pending === 'renew' && play.now.monotonicMs - (play.state.request?.startedAt.monotonicMs ?? 0) >= 1000) {
+        play.fail()
+        attempts += 1
+      }
+    }
+    expect(attempts + (play.pending === 'renew' ? 1 : 0)).toBe(3)
+    expect(play.status.role).toBe('suspended')
+  })
+
+  test('steps down at the renew deadline, not before', () => {
+    const play = leader().pass(deadlineMs - 1)
+    expect(play.took()).not.toContain('end')
+    play.pass(1)
+    const ended = play.takeEffects()
+    expect(ended).toContainEqual(expect.objectContaining({ type: 'end', reason: 'suspended' }))
+    expect(ended.map(({ type }) => type)).toContain('forbid')
+    expect(play.status.role).toBe('suspended')
+  })
+
+  test('steps down when the wall clock says so, although the monotonic one stood still', () => {
+    const play = leader().stepWall(deadlineMs).give({ type: 'tick' })
+    expect(play.took()).toContain('end')
+  })
+
+  test('is not kept by a wall clock that was set back', () => {
+    const play = leader().stepWall(-3_600_000).pass(deadlineMs)
+    expect(play.took()).toContain('end')
+  })
+
+  test('is killed when its work does not end within the abort budget', () => {
+    const play = suspended().pass(abortMs - 1)
+    expect(play.took()).not.toContain('kill')
+    play.pass(1)
+    expect(play.took()).toContain('kill')
+  })
+
+  test('is killed on time although it saw its deadline late', () => {
+    const play = leader()
+    play.now = { monotonicMs: play.now.monotonicMs + deadlineMs + abortMs, wallMs: play.now.wallMs }
+    play.give({ type: 'tick' })
+    expect(play.took()).toEqual(expect.arrayContaining(['forbid', 'end', 'kill']))
+  })
+
+  test('goes on with the same epoch when its Lease is still its own, however late', () => {
+    const play = endWork(suspended())
+    const { epoch } = play.status
+    for (let count = 0; count < 60; count += 1) {
+      play.pass(1000)
+      if (play.pending !== 'none') play.fail()
+    }
+    play.took()
+    play.pass(2000).serve()
+    expect(play.takeEffects()).toContainEqual(expect.objectContaining({ type: 'begin', resumed: true }))
+    expect(play.status).toMatchObject({ role: 'leading', epoch })
+    expect(play.lease.transitions).toBe(0)
+  })
+
+  test('does not go on before its work has ended', () => {
+    const play = suspended()
+    play.took()
+    play.pass(200).serve()
+    expect(play.took()).not.toContain('begin')
+    expect(endWork(play).took()).toContain('begin')
+  })
+
+  test('says what of the suspended epoch became of its work', () => {
+    const play = suspended()
+    const epoch = play.status.epoch ?? 0n
+    play.took()
+    expect(endWork(play).takeEffects()).toContainEqual({ type: 'ended', epoch, reason: 'suspended' })
+  })
+
+  test('may not act again before a renewal, although the next one has begun', () => {
+    const play = endWork(suspended())
+    play.took()
+    play.pass(2000)
+    expect(play.pending).toBe('renew')
+    expect(play.took()).not.toContain('allow')
+  })
+})
+
+describe('a leader whose main thread hangs', () => {
+  test('is not renewed, and is killed in the end', () => {
+    const play = leader().give({ type: 'stalled', value: true })
+    play.live(deadlineMs - 100)
+    expect(play.took()).toEqual([])
+    play.live(abortMs + 200)
+    expect(play.took()).toEqual(expect.arrayContaining(['end', 'kill']))
+  })
+
+  test('is renewed again when it answers in time', () => {
+    const play = leader().give({ type: 'stalled', value: true })
+    play.live(3000).give({ type: 'stalled', value: false }).serve()
+    expect(play.status.role).toBe('leading')
+    expect(play.state.hold?.acknowledgedAt).toEqual(play.now)
+  })
+})
