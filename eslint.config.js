@@ -28,6 +28,11 @@ export default defineConfig(
     ['**/lib/**', '**/cli/**', '**/environments/**'],
     'the contract stands on nothing of ours',
   ),
+  noArrow(
+    ['agent/src/**/*.ts'],
+    ['**/lib/**', '**/cli/**', '**/environments/**', '**/images/**', '**/test/**'],
+    'a program stands on the contract alone',
+  ),
   {
     files: ['images/*.ts'],
     rules: {

@@ -343,6 +343,6 @@ export const agent = program('agent', {
       help: 'renewals that needed another read of the Lease: the name that dashboards for client-go use',
     },
   },
-  // The lock that keeps a second container of the pod from running the program, and the times of the last starts.
+  // The times of the last starts, by which a crash loop is recognised.
   writes: [{ path: '/tmp', size: '16Mi' }],
 })

@@ -70,6 +70,28 @@ describe('leadership of the agents of local, on real nodes', () => {
     expect((await settled(agentId, 2)).epoch).toBe(after.epoch)
   })
 
+  test('moves by the report of the ended container where connections are no evidence', async () => {
+    await configure('PEER_EVIDENCE', 'false')
+    const before = await settled(agentId, 2)
+    // A leader knows its container only once the kubelet has reported it.
+    const { metadata } = await kubectlJson<{ metadata: { annotations: Record<string, string> } }>([
+      'get',
+      'lease',
+      'regent-agent-local',
+      '-n',
+      namespace,
+    ])
+    const pods = await podsOf(agentId)
+    const leader = pods.find((pod) => pod.metadata.name === before.pod)
+    expect(metadata.annotations[leaseAnnotations.container]).toBe(leader?.status.containerStatuses?.[0]?.containerID)
+    process.kill(await processOf(agentId, before), 'SIGKILL')
+    const after = await successor(agentId, before)
+    expect(movesSince(before, after)).toEqual([
+      expect.objectContaining({ reason: expect.stringMatching(/^(pod-evidence|restarted)$/) }),
+    ])
+    await configure('PEER_EVIDENCE', 'true')
+  })
+
   test('moves once when the node of the leader is drained, and the budget lets it', async () => {
     const before = await settled(agentId, 2)
     const node = await nodeOf(agentId, before)
@@ -101,26 +123,5 @@ describe('leadership of the agents of local, on real nodes', () => {
     await waitForNode(node, 'Ready')
     const healed = await settled(agentId, 2, 90)
     expect(healed.epoch).toBe(after.epoch)
-  })
-
-  test('moves by the report of the ended container where connections are no evidence', async () => {
-    await configure('PEER_EVIDENCE', 'false')
-    const before = await settled(agentId, 2)
-    // A leader knows its container only once the kubelet has reported it.
-    const { metadata } = await kubectlJson<{ metadata: { annotations: Record<string, string> } }>([
-      'get',
-      'lease',
-      'regent-agent-local',
-      '-n',
-      namespace,
-    ])
-    const pods = await podsOf(agentId)
-    const leader = pods.find((pod) => pod.metadata.name === before.pod)
-    expect(metadata.annotations[leaseAnnotations.container]).toBe(leader?.status.containerStatuses?.[0]?.containerID)
-    process.kill(await processOf(agentId, before), 'SIGKILL')
-    const after = await successor(agentId, before)
-    expect(movesSince(before, after)).toEqual([
-      expect.objectContaining({ reason: expect.stringMatching(/^(pod-evidence|restarted)$/) }),
-    ])
   })
 })
