@@ -10,6 +10,7 @@ import { readImageLock } from '../../lib/images/lock.ts'
 import { filesOf, render, type Rendered } from '../../lib/render.ts'
 import { apiRequest } from '../cluster/api-request.ts'
 import { kubectl, mustKubectl } from '../cluster/kubectl.ts'
+import { keepLeaseParameters } from '../cluster/lease-parameters.ts'
 import { cluster } from '../cluster/state.ts'
 import { waitFor } from '../cluster/wait-for.ts'
 import { changedLayer } from '../support/layers.ts'
@@ -102,6 +103,7 @@ export async function liveObjects(result: Rendered): Promise<readonly LiveObject
 
 /** Removes everything that carries the label of an environment, and waits until the namespaces are gone. */
 export async function removeEnvironments(): Promise<void> {
+  await keepLeaseParameters()
   await beginRemoval()
   await waitForRemoval()
 }

@@ -1,10 +1,11 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import { clientGo } from './contestant.ts'
 import { Field } from './field.ts'
+import { describeFaults } from './expectations.ts'
 import { killed, leaseDeleted, takeover, terminated } from './takeover.ts'
 
 // That the harness can be pointed at an elector that is not ours, and tells the truth about it.
-describe('the harness around client-go', () => {
+describeFaults('the harness around client-go', () => {
   let field: Field
   beforeEach(async () => {
     field = await Field.create(clientGo({ leaseDurationSeconds: 4, renewDeadlineSeconds: 2, retryPeriodSeconds: 0.5 }))

@@ -1,11 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { describe, expect, test } from '@jest/globals'
+import { expect, test } from '@jest/globals'
 import { waitFor } from '../../../test/cluster/wait-for.ts'
 import { boundMs } from './bounds.ts'
 import { shortTiming } from './contestant.ts'
 import type { Field } from './field.ts'
 import type { ProxyMode } from './proxy.ts'
 import { scene } from './scene.ts'
+import { describeFaults, withoutTransition } from './expectations.ts'
 import { killed, takeover } from './takeover.ts'
 
 const leaseMs = shortTiming.leaseDurationSeconds * 1000
@@ -15,18 +16,7 @@ async function everyApi(field: Field, mode: ProxyMode): Promise<void> {
   await Promise.all(field.replicas.map(({ apiProxy }) => apiProxy.set(mode)))
 }
 
-/** Says what is expected of a fault that must cost nothing: the same leader, the same epoch, nobody restarted. */
-async function withoutTransition(field: Field, fault: () => Promise<void> | void): Promise<void> {
-  const leader = await field.leader(5)
-  const epoch = (await field.lease())?.epoch
-  const processes = field.replicas.map(({ pid }) => pid)
-  await fault()
-  expect(await field.leader(10)).toBe(leader)
-  expect((await field.lease())?.epoch).toBe(epoch)
-  expect(field.replicas.map(({ pid, isRunning }) => isRunning && pid)).toEqual(processes)
-}
-
-describe('faults of the connection to the API server', () => {
+describeFaults('faults of the connection to the API server', () => {
   test('connections that are reset, again and again, cost no leadership', () =>
     scene({}, ({ field }) =>
       withoutTransition(field, async () => {

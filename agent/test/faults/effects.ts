@@ -57,7 +57,7 @@ export class Effects implements LeaderWork {
     this.#count += 1
     const count = String(this.#count)
     try {
-      await fencedWrite(leadership, { countFenced: () => say('effect-fenced', { epoch }) }, (signal) => {
+      await fencedWrite(leadership, { countFenced: () => undefined }, (signal) => {
         // Between the assertion and this line nothing else runs.
         this.#witness.write(`${JSON.stringify({ epoch, holder: leadership.holder })}\n`)
         return this.#api.patchNamespacedConfigMap(
@@ -66,8 +66,9 @@ export class Effects implements LeaderWork {
         )
       })
     } catch (error) {
-      if (error instanceof NotLeading || error instanceof Fenced) return
-      say('effect-failed', { epoch, message: error instanceof Error ? error.message : String(error) })
+      if (error instanceof NotLeading) return
+      const message = error instanceof Error ? error.message : String(error)
+      say(error instanceof Fenced ? 'effect-fenced' : 'effect-failed', { epoch, message })
     }
   }
 }

@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { apiRequest, connection } from '../../../test/cluster/api-request.ts'
 import { apply, kubectl } from '../../../test/cluster/kubectl.ts'
+import { keepLeaseParameters } from '../../../test/cluster/lease-parameters.ts'
 import { createNamespace, deleteNamespace } from '../../../test/cluster/namespace.ts'
 import { tokenOf } from '../../../test/cluster/service-account.ts'
 import { waitFor } from '../../../test/cluster/wait-for.ts'
-import type { Contestant } from './contestant.ts'
+import type { Contestant, Place } from './contestant.ts'
 import { leaseOf, type Lease } from './lease.ts'
 import { agentManifests, committedAgent, type Manifest } from './manifests.ts'
 import { effectsName } from './names.ts'
@@ -26,6 +27,8 @@ export interface FieldOptions {
    * @default false
    */
   readonly peerProxied?: boolean
+  /** Another deployment of the same agent: the same Lease, permissions and fence, and pods of its own. */
+  readonly beside?: Field
 }
 
 let fields = 0
@@ -40,14 +43,15 @@ export class Field {
   readonly sessionNamespace: string
   readonly replicas: readonly Replica[]
   readonly folder: string
-  readonly #outside: readonly Manifest[]
+  /** What has to be removed beside the namespaces; nothing is this field's own where it is beside another. */
+  readonly #outside: readonly Manifest[] | undefined
 
   private constructor(
     contestant: Contestant,
     namespaces: readonly [string, string],
     replicas: readonly Replica[],
     folder: string,
-    outside: readonly Manifest[],
+    outside: readonly Manifest[] | undefined,
   ) {
     this.contestant = contestant
     this.namespace = namespaces[0]
@@ -60,16 +64,11 @@ export class Field {
   /** Prepares everything and starts nothing. */
   static async create(contestant: Contestant, options: FieldOptions = {}): Promise<Field> {
     const count = options.replicas ?? 3
-    const namespaces = [await createNamespace('faults'), await createNamespace('faults')] as const
-    const { objects, outside } = agentManifests(...namespaces)
-    // Before the fence, which lets nobody create anything as long as there is no Lease.
-    await apply({
-      apiVersion: 'v1',
-      kind: 'ConfigMap',
-      metadata: { name: effectsName, namespace: namespaces[1] },
-      data: { epoch: '0' },
-    })
-    await apply(objects)
+    const { beside } = options
+    const namespaces = beside
+      ? ([beside.namespace, beside.sessionNamespace] as const)
+      : ([await createNamespace('faults'), await createNamespace('faults')] as const)
+    const outside = beside ? undefined : await prepare(...namespaces)
     const folder = mkdtempSync(join(tmpdir(), 'regent-faults-'))
     fields += 1
     const network = `127.${(process.pid % 200) + 20}.${fields % 250}`
@@ -151,14 +150,26 @@ export class Field {
   async close(): Promise<void> {
     await Promise.all(this.replicas.map((replica) => replica.kill()))
     await Promise.all(this.replicas.flatMap(({ apiProxy, peerProxy }) => [apiProxy.close(), peerProxy.close()]))
+    rmSync(this.folder, { recursive: true, force: true })
+    if (this.#outside === undefined) return
     for (const { kind, metadata } of this.#outside) {
       const where = metadata.namespace === undefined ? [] : ['-n', metadata.namespace]
       await kubectl(['delete', kind, metadata.name, ...where, '--wait=false', '--ignore-not-found'])
     }
     await deleteNamespace(this.namespace)
     await deleteNamespace(this.sessionNamespace)
-    rmSync(this.folder, { recursive: true, force: true })
   }
+}
+
+/** Creates what a field's agents need, and says what of it does not end with the two namespaces. */
+async function prepare(namespace: string, sessionNamespace: string): Promise<readonly Manifest[]> {
+  const { objects, outside } = agentManifests(namespace, sessionNamespace)
+  const metadata = { name: effectsName, namespace: sessionNamespace }
+  // Before the fence, which would let nobody create anything if there were no Lease.
+  await apply({ apiVersion: 'v1', kind: 'ConfigMap', metadata, data: { epoch: '0' } })
+  await keepLeaseParameters()
+  await apply(objects)
+  return outside
 }
 
 interface ReplicaPlace extends FieldOptions {
@@ -172,7 +183,8 @@ interface ReplicaPlace extends FieldOptions {
 async function replicaOf(contestant: Contestant, where: ReplicaPlace): Promise<Replica> {
   const { namespaces, network, index, count } = where
   const [namespace, sessionNamespace] = namespaces
-  const pod = await createPod(namespace, `${committedAgent}-${index}`)
+  const deployment = where.beside ? 'other' : 'own'
+  const pod = await createPod(namespace, `${committedAgent}-${deployment}-${index}`, deployment)
   const folder = join(where.folder, String(index))
   mkdirSync(folder)
   const { server, authority } = await connection()
@@ -206,7 +218,7 @@ async function replicaOf(contestant: Contestant, where: ReplicaPlace): Promise<R
 }
 
 /** A pod that no node runs: an object for the token to be bound to, and for evidence to be written on. */
-async function createPod(namespace: string, name: string): Promise<{ readonly name: string; readonly uid: string }> {
+async function createPod(namespace: string, name: string, templateHash: string): Promise<Place['pod']> {
   const { status, body } = await apiRequest<{ metadata?: { uid: string }; message?: string }>({
     method: 'POST',
     path: `/api/v1/namespaces/${namespace}/pods`,
@@ -218,7 +230,7 @@ async function createPod(namespace: string, name: string): Promise<{ readonly na
         labels: {
           'app.kubernetes.io/name': 'regent-agent',
           'app.kubernetes.io/instance': 'local',
-          'pod-template-hash': '1',
+          'pod-template-hash': templateHash,
         },
       },
       spec: {

@@ -1,15 +1,16 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { describe, expect, test } from '@jest/globals'
+import { expect, test } from '@jest/globals'
 import { waitFor } from '../../../test/cluster/wait-for.ts'
 import { boundMs } from './bounds.ts'
 import { shortTiming } from './contestant.ts'
 import { scene } from './scene.ts'
+import { describeFaults } from './expectations.ts'
 import { hung, killed, takeover, terminated } from './takeover.ts'
 
 // The figures are the bench's. Here the Lease is shorter than any profile's, so that many faults fit into a minute.
 const leaseMs = shortTiming.leaseDurationSeconds * 1000
 
-describe('faults of the process', () => {
+describeFaults('faults of the process', () => {
   test('a leader that is told to stop hands over, and exits with 0', () =>
     scene({}, async ({ field, witness }) => {
       const former = await field.leader(1)

@@ -72,7 +72,7 @@ interface Connection {
 export class Proxy {
   readonly host: string
   readonly port: number
-  readonly #target: ProxyTarget
+  #target: ProxyTarget
   readonly #connections = new Set<Connection>()
   #server: Server
   #mode: ProxyMode = 'pass'
@@ -121,6 +121,11 @@ export class Proxy {
       up.flush(this.#openUpMs !== undefined)
       down.flush(this.#openDownMs !== undefined && !stranded)
     }
+  }
+
+  /** Leads new connections somewhere else. */
+  retarget(target: ProxyTarget): void {
+    this.#target = target
   }
 
   /** Loses, for good, what the server says on the connections that are open now. Nobody is told. */

@@ -1,3 +1,4 @@
+import { waitFor } from '../../../test/cluster/wait-for.ts'
 import { regentAgent, type AgentOptions } from './contestant.ts'
 import { Field, type FieldOptions } from './field.ts'
 import { KubernetesEffects } from './kubernetes-effects.ts'
@@ -31,6 +32,7 @@ export async function scene(
     closers.push(() => effects.close())
     await field.start()
     try {
+      await waitFor('the first effect to be admitted', () => effects.accepted.length > 0, { seconds: 30 })
       await play({ field, witness, effects })
       judge(witness, effects)
     } catch (error) {
