@@ -37,6 +37,8 @@ export function programContainer<P extends Program>(props: ProgramContainerProps
       containerPort: port.number,
       protocol: 'TCP',
     })),
+    // Why a program refused to start is on its last lines: `kubectl describe pod` then shows them.
+    terminationMessagePolicy: 'FallbackToLogsOnError',
     startupProbe: probe(program.probes.startup),
     livenessProbe: probe(program.probes.liveness),
     readinessProbe: probe(program.probes.readiness),
