@@ -1,16 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { leaseAnnotations } from '@regent/contract/names.ts'
-import {
-  endWork,
-  leader,
-  leaseMs,
-  leaseOf,
-  Play,
-  recordOf,
-  renewedByOther,
-  renewTime,
-  standby,
-} from './machine-play.ts'
+import { answerOf, endWork, leader, leaseMs, leaseOf, Play, recordOf, renewedByOther, standby } from './machine-play.ts'
 
 /** As after a restore of etcd: the versions go on from an older one. */
 function restore(play: Play, version: number): Play {
