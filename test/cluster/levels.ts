@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { binary } from './binaries.ts'
 import { startCluster, type OnCreated } from './cluster.ts'
+import { mustHoldNoEnvironment } from './foreign.ts'
 import { requireNodeMachine } from './machine.ts'
 import type { ClusterState } from './state.ts'
 
@@ -26,8 +27,13 @@ export async function startLevel(level: ClusterLevel, onCreated: OnCreated): Pro
   return started.stateFile
 }
 
-/** Describes somebody's own cluster as if it were one of ours. Nothing of it is started or removed. */
+/**
+ * Describes somebody's own cluster as if it were one of ours. Nothing of it is started or removed.
+ * @throws Unavailable where an environment of Regent is in it
+ */
 export async function useForeign(kubeconfig: string, onCreated: OnCreated): Promise<string> {
+  const kubectl = await binary('kubectl')
+  await mustHoldNoEnvironment(kubectl, resolve(kubeconfig))
   const folder = mkdtempSync(join(tmpdir(), 'regent-foreign-'))
   onCreated(() => rm(folder, { recursive: true, force: true }))
   const state: ClusterState = {
@@ -36,7 +42,7 @@ export async function useForeign(kubeconfig: string, onCreated: OnCreated): Prom
     release: 'newest',
     folder,
     kubeconfig: resolve(kubeconfig),
-    kubectl: await binary('kubectl'),
+    kubectl,
     etcdctl: await binary('etcdctl'),
     nodes: [],
   }
