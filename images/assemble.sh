@@ -59,7 +59,6 @@ printf 'root:x:0:0::/:/nonexistent\nnonroot:x:65532:65532::/home/nonroot:/nonexi
 printf 'root:x:0:\nnonroot:x:65532:\n' >"$system/etc/group"
 # Without it names in /etc/hosts, localhost among them, are asked of the name server first.
 printf 'hosts: files dns\n' >"$system/etc/nsswitch.conf"
-cp "/context/node/$TARGETARCH/node" "$system/usr/local/bin/node"
 
 mkdir -p "$program"
 cp -R /context/program/. "$program/"
@@ -67,5 +66,5 @@ cp -R /context/program/. "$program/"
 # What the machine that prepared the context thinks of modes and times is in no image.
 find /image -type d -exec chmod 0755 {} +
 find /image -type f -exec chmod 0644 {} +
-chmod 0755 "$system/usr/local/bin/node" "$system$loader"
+chmod 0755 "$system$loader"
 find /image -exec touch -h -d @0 {} +

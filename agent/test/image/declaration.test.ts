@@ -40,6 +40,7 @@ describe('the Dockerfile', () => {
     expect(instructions('ARG', prepared)).toEqual([
       'BASE=r.example/debian:12',
       'TARGETARCH',
+      'TARGETARCH',
       'VERSION=0.1.0',
       'SOURCE=https://r.example/source',
     ])
