@@ -53,6 +53,8 @@ function claimAtOnce(turn: Turn, record: LeaseRecord): Claim | undefined | 'wait
     const isFree = turn.isDue(Math.max(firstMs, turnMs(turn, seenMs)))
     return isFree ? claim(turn, releaseReason(record), seenMs) : undefined
   }
+  // As the manifests create it. Where a holder was seen before, a person has emptied it, and its time must run out.
+  if (!state.sawHolder && record.holder === '' && record.renewTime === '') return claim(turn, 'first', turn.nowMs)
   const death = state.death?.holder === record.holder ? state.death : undefined
   if (!turn.isDue(turnMs(turn, death?.signMs ?? seenMs))) return 'wait'
   if (record.holder === turn.me) return claim(turn, 'cleared', turn.nowMs)

@@ -31,6 +31,21 @@ describe('a replica that starts', () => {
     expect(play.lease).toMatchObject({ holder: me, durationMs: leaseMs, transitions: 0 })
   })
 
+  test('takes a Lease at once that nobody has ever held, as the manifests create it', () => {
+    const play = new Play()
+    play.api.write('create', { metadata: { name: 'regent-agent-a', namespace: 'regent-system' }, spec: {} })
+    play.give({ type: 'prepared', value: true }).serve()
+    expect(play.status).toMatchObject({ role: 'leading', holder: me })
+    expect(play.lease.annotations[leaseAnnotations.reason]).toBe('first')
+  })
+
+  test('waits where a Lease without holder was held before', () => {
+    const play = new Play()
+    play.api.write('create', leaseOf({ holderIdentity: '', renewTime: renewTime() }))
+    play.give({ type: 'prepared', value: true }).serve()
+    expect(play.status).toMatchObject({ role: 'standby' })
+  })
+
   test('does not compete before its work is prepared', () => {
     const play = new Play().give({ type: 'tick' }).serve()
     expect(play.status).toMatchObject({ role: 'standby', synced: true, prepared: false })
