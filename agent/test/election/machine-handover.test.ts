@@ -51,7 +51,7 @@ describe('a leader that is told to step down', () => {
     endWork(play).serve().watch()
     expect(play.lease).toMatchObject({ holder: '', durationMs: 1000 })
     expect(play.lease.annotations).toMatchObject({ [releasedBy]: me, [reason]: 'step-down' })
-    expect(play.lease.annotations).not.toHaveProperty(stepDown)
+    expect(play.lease.annotations).not.toHaveProperty([stepDown])
     expect(play.status.role).toBe('standby')
     expect(asideMs(play)).toBe(5000)
   })
@@ -133,7 +133,7 @@ describe('a release', () => {
     expect(play.pending).toBe('take')
     play.serve()
     expect(play.state.takeovers[0]).toMatchObject({ from: other, reason: 'cordoned', phases: { detected: 0 } })
-    expect(play.lease.annotations).not.toHaveProperty(releasedBy)
+    expect(play.lease.annotations).not.toHaveProperty([releasedBy])
   })
 
   test('leaves the newest revision 300 ms', () => {

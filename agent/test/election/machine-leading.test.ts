@@ -128,6 +128,15 @@ describe('a leader', () => {
     expect(play.lease.holder).toBe(other)
   })
 
+  test('that lost its Lease competes again only when its work has ended', () => {
+    const play = leader()
+    play.api.edit({ spec: { holderIdentity: other, acquireTime: renewTime(), renewTime: renewTime() } })
+    play.api.edit({ spec: { holderIdentity: '' }, annotations: { [leaseAnnotations.releasedBy]: other } })
+    play.watch()
+    expect(play.pending).toBe('none')
+    expect(endWork(play).pending).toBe('take')
+  })
+
   test('replaces a watch that tells nothing of its own renewals', () => {
     const play = leader()
     for (let passedMs = 0; passedMs < 6000; passedMs += retryMs) play.pass(retryMs).serve().forgetEvents()
@@ -156,6 +165,25 @@ describe('a leader that cannot renew', () => {
     }
     expect(attempts + (play.pending === 'renew' ? 1 : 0)).toBe(3)
     expect(play.status.role).toBe('suspended')
+  })
+
+  test('pauses before it tries again where it is refused at once', () => {
+    const play = leader().pass(retryMs).fail()
+    expect(play.pending).toBe('none')
+    play.pass(49)
+    expect(play.pending).toBe('none')
+    play.pass(1)
+    expect(play.pending).toBe('renew')
+  })
+
+  test('pauses shortly again after an attempt that succeeded', () => {
+    const play = leader()
+    play.random = 1
+    play.pass(retryMs).fail().pass(150).fail().pass(250).serve().watch()
+    play.pass(retryMs).fail().pass(149)
+    expect(play.pending).toBe('none')
+    play.pass(1)
+    expect(play.pending).toBe('renew')
   })
 
   test('steps down at the renew deadline, not before', () => {
