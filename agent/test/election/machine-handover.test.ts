@@ -127,13 +127,14 @@ describe('a release', () => {
     play.pass(1000)
     play.api.edit({
       spec: { holderIdentity: '', renewTime: renewTime() },
-      annotations: { [releasedBy]: other, [reason]: 'cordoned' },
+      annotations: { [releasedBy]: other, [reason]: 'cordoned', [stepDown]: other },
     })
     play.watch()
     expect(play.pending).toBe('take')
     play.serve()
     expect(play.state.takeovers[0]).toMatchObject({ from: other, reason: 'cordoned', phases: { detected: 0 } })
     expect(play.lease.annotations).not.toHaveProperty([releasedBy])
+    expect(play.lease.annotations).not.toHaveProperty([stepDown])
   })
 
   test('leaves the newest revision 300 ms', () => {
