@@ -96,7 +96,7 @@ describeFaults('faults of the process', () => {
       expect((await field.lease())?.epoch).toBe(epoch)
     }))
 
-  test('a clock that is set forth stops the leader until it renewed, and makes no standby take over', () =>
+  test('a clock that is set forth stops the leader, and makes no standby take over', () =>
     scene({}, async ({ field, witness }) => {
       const leader = await field.leader(1)
       const [standby] = field.standbys
@@ -104,10 +104,9 @@ describeFaults('faults of the process', () => {
       await pause(leaseMs)
       expect(await field.leader(1)).toBe(leader)
       leader.setClockStep(3_600_000)
-      await waitFor('the leader to notice', () => leader.heard.some(({ event }) => event === 'ended'), {
-        seconds: 10,
-        everyMilliseconds: 10,
-      })
+      // By that clock its time is over, that of its abort budget too: it stops, or its watchdog ends the process.
+      const hasStopped = (): boolean => !leader.isRunning || leader.heard.some(({ event }) => event === 'ended')
+      await waitFor('the leader to notice', hasStopped, { seconds: 10, everyMilliseconds: 10 })
       await field.leader(20)
       expect(witness.overlapMs).toBe(0)
       expect(witness.refused).toEqual([])

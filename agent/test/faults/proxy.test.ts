@@ -66,8 +66,11 @@ describe('a proxy', () => {
     expect(await arrives(far)).toBe(false)
     near.destroy()
     const late = received(far)
+    const ended = once(far, 'end')
     await proxy.set('pass')
     expect(await late).toBe('late')
+    expect(await Promise.race([ended.then(() => 'ended'), arrives(far)])).toBe(false)
+    await ended
   })
 
   test('that is half-open holds back what the server says, and takes new connections', async () => {

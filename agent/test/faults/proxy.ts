@@ -17,9 +17,13 @@ export interface ProxyTarget {
   readonly port: number
 }
 
+/** How long after the bytes before it an end arrives that was held back with them, in milliseconds. */
+const lostEndMs = 1000
+
 interface Held {
   readonly deliver: () => void
-  readonly dueMs: number
+  /** `undefined` for an end that is held back: it is due a while after what is let go before it. */
+  dueMs: number | undefined
 }
 
 /** One direction of a connection. */
@@ -33,10 +37,16 @@ class Direction {
     this.flush(openMs !== undefined)
   }
 
+  end(deliver: () => void, openMs: number | undefined): void {
+    this.#held.push({ deliver, dueMs: openMs === undefined ? undefined : performance.now() + openMs })
+    this.flush(openMs !== undefined)
+  }
+
   flush(isOpen: boolean): void {
     clearTimeout(this.#timer)
     if (!isOpen) return
     for (let [next] = this.#held; next !== undefined; [next] = this.#held) {
+      next.dueMs ??= performance.now() + lostEndMs
       const waitMs = next.dueMs - performance.now()
       if (waitMs > 0) {
         this.#timer = setTimeout(() => this.flush(true), waitMs)
@@ -66,8 +76,8 @@ interface Connection {
  * A TCP proxy that breaks connections as networks do. TLS passes untouched. What is held back is kept by the proxy and
  * not by the sender: it arrives when it is let go, even if its sender has ended meanwhile.
  *
- * Not what a network does: an end of the connection (FIN) is held back like bytes, and a reset by one side reaches the
- * other at once only while everything passes.
+ * An end or a reset that is held back arrives a second after the bytes before it, as if its packet had been lost once:
+ * a server that sees both together gives up a request that it would have carried out.
  */
 export class Proxy {
   readonly host: string
@@ -173,9 +183,9 @@ export class Proxy {
 
   #forward(from: Socket, to: Socket, direction: Direction, openMs: () => number | undefined): void {
     from.on('data', (bytes) => direction.push(() => to.write(bytes), openMs()))
-    from.on('end', () => direction.push(() => to.end(), openMs()))
+    from.on('end', () => direction.end(() => to.end(), openMs()))
     // After the bytes that came before it, which is what makes a write of somebody who was killed arrive.
-    from.on('error', () => direction.push(() => to.resetAndDestroy(), openMs()))
+    from.on('error', () => direction.end(() => to.resetAndDestroy(), openMs()))
   }
 }
 
