@@ -158,6 +158,7 @@ describe('a stop while the Lease', () => {
     play.api.remove()
     play.watch()
     expect(play.took()).toContain('end')
+    expect(play.status.role).not.toBe('stopped')
     endWork(play)
     expect(play.status.role).toBe('stopped')
     expect(play.api.lease).toBeUndefined()
