@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { agent } from '@regent/contract/agent.ts'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { buildImage, type BuildProps, type BuiltImage } from '../../../images/build.ts'
-import type { PlatformImage } from '../../../images/layout.ts'
+import type { ImageLayout, PlatformImage } from '../../../images/layout.ts'
 import { machineArchitecture } from '../../../images/platform.ts'
 import type { TarEntry } from '../../../images/tar.ts'
 import { resolveImage } from '../../../lib/images/registry.ts'
@@ -24,10 +24,16 @@ beforeAll(async () => {
 }, 15 * minutes)
 
 /** The image of this machine's architecture: the one that can be run here. */
-function native(): PlatformImage {
-  const image = images.find(({ architecture }) => architecture === machineArchitecture())
+function native(all = images): PlatformImage {
+  const image = all.find(({ architecture }) => architecture === machineArchitecture())
   if (image === undefined) throw new Error('this machine has no image')
   return image
+}
+
+/** The bundle in the image of this machine's architecture. */
+async function programIn(layout: ImageLayout): Promise<Buffer> {
+  const files = (await layout.entries(native(await layout.images()))).filter(({ path }) => path.startsWith('app/'))
+  return Buffer.concat(files.map(({ content }) => content))
 }
 
 /** Builds once more, as somebody else would, and looks at what came of it. */
@@ -71,6 +77,8 @@ describe('the image', () => {
       const before = process.umask(0o077)
       try {
         await builtAgain({}, async (again, archive) => {
+          const [one, two] = await Promise.all([programIn(built.layout), programIn(again.layout)])
+          if (!one.equals(two)) throw new Error('the source was edited between the two builds: run this test again')
           expect(again.digest).toBe(built.archive.digest)
           expect(again.sbom).toBe(built.sbom)
           expect(archive.equals(await readFile(built.archive.file))).toBe(true)
