@@ -19,9 +19,10 @@ const mustRunAll = isExplicit || (process.env['CI'] ?? 'false') !== 'false'
 
 /**
  * Tests that have nothing to say of an older release of Kubernetes: of this machinery, of registries, of flows, which
- * it does not change; and of publishers' definitions of today, some of which use fields that it does not know.
+ * it does not change; of publishers' definitions of today, some of which use fields that it does not know; and of what
+ * becomes of faults, most of which must be refused by an admission fence that it does not have.
  */
-const NOT_OF_OLDER_RELEASES = '/test/(cluster/(cleanup|custom-resources|images|tools)\\.|images/|network-policy/)'
+const NOT_OF_OLDER_RELEASES = '/test/(cluster/(cleanup|custom-resources|images|tools)\\.|images/|network-policy/|faults/)'
 
 const FILES: Record<Level, { readonly suffix: string; readonly seconds: number; readonly without?: string }> = {
   unit: { suffix: '', seconds: 20 },
