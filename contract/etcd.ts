@@ -28,9 +28,9 @@ export const etcd = program('consensus', {
       port: 'health',
       path: '/livez',
       initialDelaySeconds: 0,
-      periodSeconds: 5,
-      timeoutSeconds: 3,
-      failureThreshold: 60,
+      periodSeconds: 1,
+      timeoutSeconds: 1,
+      failureThreshold: 300,
     },
     // Never /health: it needs quorum, and its loss would restart every member.
     liveness: {

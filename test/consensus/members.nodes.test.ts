@@ -15,7 +15,14 @@ import {
 } from '../cluster/node-operations.ts'
 import { cluster } from '../cluster/state.ts'
 import { waitFor } from '../cluster/wait-for.ts'
-import { applyFolder, forCluster, removeEnvironments, rendered, withFolder } from '../delivery/environment.ts'
+import {
+  applyFolder,
+  clearEnvironments,
+  forCluster,
+  removeEnvironments,
+  rendered,
+  withFolder,
+} from '../delivery/environment.ts'
 import { countedMembers, createTlsSecrets, etcdctl, killPod, type Member, members, readyMembers } from './members.ts'
 
 const namespace = 'regent-system'
@@ -24,6 +31,7 @@ beforeAll(async () => {
   await importImage(cluster(), await etcdImage('gcr.io/etcd-development/etcd:v3.6.16'))
   await removeEnvironments()
 })
+afterAll(removeEnvironments)
 
 async function applied(layer: Layer, part: EnvironmentPart = {}): Promise<void> {
   await withFolder(rendered(forCluster(layer, { cluster: { nodes: cluster().nodes.length }, ...part })), applyFolder)
@@ -47,7 +55,7 @@ function placed({ node, name }: Member) {
 
 describe('one member', () => {
   beforeAll(() => applied(dev))
-  afterAll(removeEnvironments)
+  afterAll(clearEnvironments)
 
   test('bootstraps from nothing, and finds its data again after it was killed', async () => {
     const [member] = await readyMembers(1)
@@ -74,7 +82,7 @@ describe('three members', () => {
     bootstrapped = await readyMembers(3)
     await etcdctl('regent-consensus-0', ['put', 'kept', 'yes'])
   })
-  afterAll(removeEnvironments)
+  afterAll(clearEnvironments)
 
   test('bootstrap from nothing at the same time, each on a host of its own', async () => {
     expect(new Set(bootstrapped.map(({ node }) => node)).size).toBe(3)
@@ -178,7 +186,7 @@ describe('three members', () => {
 
 describe('five members', () => {
   beforeAll(() => applied(local, { consensus: { members: 5 } }))
-  afterAll(removeEnvironments)
+  afterAll(clearEnvironments)
 
   test('bootstrap at the same time and go on writing without two of them', async () => {
     const found = await readyMembers(5)
@@ -202,7 +210,7 @@ describe('members with TLS', () => {
     await applied(local, { consensus: { tls } })
     await createTlsSecrets(3)
   })
-  afterAll(removeEnvironments)
+  afterAll(clearEnvironments)
 
   test('bootstrap once their certificates are there, and serve nobody without one', async () => {
     await readyMembers(3)

@@ -101,6 +101,9 @@ export async function liveObjects(result: Rendered): Promise<readonly LiveObject
   })
 }
 
+/** What selects the objects of any environment. */
+const labelled = `?labelSelector=${encodeURIComponent(labels.environment)}`
+
 /** Removes everything that carries the label of an environment, and waits until the namespaces are gone. */
 export async function removeEnvironments(): Promise<void> {
   await keepLeaseParameters()
@@ -113,7 +116,29 @@ export async function removeEnvironments(): Promise<void> {
  * pass before it looks at a namespace, in which other tests can run.
  */
 export async function beginRemoval(): Promise<void> {
-  const labelled = `?labelSelector=${encodeURIComponent(labels.environment)}`
+  await removeWorkloads()
+  await remove([
+    `/apis/rbac.authorization.k8s.io/v1/namespaces/kube-system/rolebindings${labelled}`,
+    `/apis/rbac.authorization.k8s.io/v1/namespaces/kube-system/roles${labelled}`,
+    `/apis/scheduling.k8s.io/v1/priorityclasses${labelled}`,
+    `/apis/storage.k8s.io/v1/storageclasses${labelled}`,
+    ...Object.values(namespaceNames).map((namespace) => `/api/v1/namespaces/${namespace}`),
+  ])
+}
+
+/** Removes what runs in an environment and what it has stored, and waits until it is gone. The rest stays. */
+export async function clearEnvironments(): Promise<void> {
+  await removeWorkloads()
+  await waitFor('removal of pods and volumes', async () => {
+    const paths = Object.values(namespaceNames).flatMap((namespace) =>
+      ['pods', 'persistentvolumeclaims'].map((resource) => `/api/v1/namespaces/${namespace}/${resource}`),
+    )
+    const found = await Promise.all(paths.map((path) => apiRequest<{ items?: readonly object[] }>({ path })))
+    return found.every(({ body: { items } }) => (items ?? []).length === 0)
+  })
+}
+
+async function removeWorkloads(): Promise<void> {
   const namespaces = Object.values(namespaceNames)
   const admission = '/apis/admissionregistration.k8s.io/v1'
   // The fence first: without its Lease it lets nobody empty the sessions' namespace.
@@ -131,13 +156,6 @@ export async function beginRemoval(): Promise<void> {
     )
     await remove(paths, atOnce)
   }
-  await remove([
-    `/apis/rbac.authorization.k8s.io/v1/namespaces/kube-system/rolebindings${labelled}`,
-    `/apis/rbac.authorization.k8s.io/v1/namespaces/kube-system/roles${labelled}`,
-    `/apis/scheduling.k8s.io/v1/priorityclasses${labelled}`,
-    `/apis/storage.k8s.io/v1/storageclasses${labelled}`,
-    ...namespaces.map((namespace) => `/api/v1/namespaces/${namespace}`),
-  ])
 }
 
 /** Removes collections and single objects beside each other, without waiting until they are gone. */
