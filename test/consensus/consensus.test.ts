@@ -65,7 +65,7 @@ describe('members of etcd', () => {
   test('are probed by what needs no quorum, and are ready only with one', () => {
     expect(members(index).template.spec.containers[0]).toMatchObject({
       livenessProbe: { httpGet: { path: '/livez', port: 'health' } },
-      startupProbe: { httpGet: { path: '/livez', port: 'health' }, failureThreshold: 60 },
+      startupProbe: { httpGet: { path: '/livez', port: 'health' }, periodSeconds: 1, failureThreshold: 300 },
       readinessProbe: { httpGet: { path: '/readyz', port: 'health' } },
     })
     expect(flags(index)).toContain('--listen-metrics-urls=http://0.0.0.0:8080')
