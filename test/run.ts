@@ -22,7 +22,8 @@ const mustRunAll = isExplicit || (process.env['CI'] ?? 'false') !== 'false'
  * it does not change; of publishers' definitions of today, some of which use fields that it does not know; and of what
  * becomes of faults, most of which must be refused by an admission fence that it does not have.
  */
-const NOT_OF_OLDER_RELEASES = '/test/(cluster/(cleanup|custom-resources|images|tools)\\.|images/|network-policy/|faults/)'
+const NOT_OF_OLDER_RELEASES =
+  '/test/(cluster/(cleanup|custom-resources|images|tools)\\.|images/|network-policy/|faults/)'
 
 const FILES: Record<Level, { readonly suffix: string; readonly seconds: number; readonly without?: string }> = {
   unit: { suffix: '', seconds: 20 },
