@@ -126,6 +126,8 @@ function take(turn: Turn, claim: Claim): void {
       [leaseAnnotations.node]: options.node,
       [leaseAnnotations.since]: new Date(turn.now.wallMs).toISOString(),
       [leaseAnnotations.reason]: claim.reason,
+      // What the Lease remembered is not lost with it when it is deleted.
+      [leaseAnnotations.takeovers]: JSON.stringify(state.takeovers),
       [leaseAnnotations.peer]: options.peer,
       [leaseAnnotations.container]: state.container,
     },

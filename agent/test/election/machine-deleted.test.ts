@@ -16,6 +16,7 @@ describe('a Lease that is deleted', () => {
     expect(play.took()).not.toContain('begin')
     play.give({ type: 'work-ended', epoch: before })
     expect(play.status.epoch).toBeGreaterThan(before)
+    expect(play.lease.annotations[leaseAnnotations.epoch]).toBe(String(play.status.epoch))
     expect(play.state.hold?.reign).toMatchObject({ reason: 'deleted' })
     expect(play.takeEffects()).toContainEqual(expect.objectContaining({ type: 'begin', resumed: false }))
   })

@@ -23,6 +23,7 @@ describe('epochs', () => {
       epochs.push(play.status.epoch ?? 0n)
     }
     expect(epochs).toHaveLength(13)
+    expect(play.state.takeovers.map(({ epoch }) => BigInt(epoch))).toEqual(epochs.slice(-5).reverse())
     for (const [index, epoch] of epochs.entries()) if (index > 0) expect(epoch).toBeGreaterThan(epochs[index - 1] ?? 0n)
   })
 })
