@@ -122,7 +122,8 @@ export class Field {
         { seconds, everyMilliseconds: 20 },
       )
     } catch (error) {
-      throw new Error(`${String(error)}\n${JSON.stringify(await this.lease())}\n${this.tails}`, { cause: error })
+      const holder = (await this.lease())?.holder
+      throw new Error(`${String(error)}; the Lease is held by '${holder ?? ''}'\n${this.tails}`, { cause: error })
     }
   }
 

@@ -22,6 +22,12 @@ export interface ReplicaEvents {
   ended: [End]
 }
 
+/** Whatever happens to the tests, no replica outlives them. */
+const living = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of living) child.kill('SIGKILL')
+})
+
 /** One process of a contestant, with its own connections and its own faults. It can be started again. */
 export class Replica extends EventEmitter<ReplicaEvents> {
   readonly place: Place
@@ -94,11 +100,10 @@ export class Replica extends EventEmitter<ReplicaEvents> {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.#process = child
-    const endWithUs = (): unknown => child.kill('SIGKILL')
-    process.once('exit', endWithUs)
+    living.add(child)
     this.#end = new Promise((resolve) => {
       child.once('close', (code, signal) => {
-        process.off('exit', endWithUs)
+        living.delete(child)
         const end = { code, signal, atMs: performance.now() }
         this.emit('ended', end)
         resolve(end)
