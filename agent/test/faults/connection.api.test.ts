@@ -5,6 +5,7 @@ import { boundMs } from './bounds.ts'
 import { shortTiming } from './contestant.ts'
 import type { Field } from './field.ts'
 import type { ProxyMode } from './proxy.ts'
+import type { Replica } from './replica.ts'
 import { scene } from './scene.ts'
 import { describeFaults, withoutTransition } from './expectations.ts'
 import { killed, takeover } from './takeover.ts'
@@ -14,6 +15,13 @@ const deadlineMs = shortTiming.renewDeadlineSeconds * 1000
 
 async function everyApi(field: Field, mode: ProxyMode): Promise<void> {
   await Promise.all(field.replicas.map(({ apiProxy }) => apiProxy.set(mode)))
+}
+
+/** Cuts a leader off in such a way that a write of it is on its way: the answer to the one before may still arrive. */
+async function cutOff({ apiProxy }: Replica): Promise<void> {
+  await apiProxy.set('mute')
+  await pause(200)
+  await apiProxy.set('freeze')
 }
 
 describeFaults('faults of the connection to the API server', () => {
@@ -70,7 +78,7 @@ describeFaults('faults of the connection to the API server', () => {
   test('a leader that is cut off is followed, stops before, and what it had sent is refused when it arrives', () =>
     scene({}, async ({ field, witness, effects }) => {
       const former = await field.leader(1)
-      await former.apiProxy.set('freeze')
+      await cutOff(former)
       const { leader, milliseconds } = await takeover(field, () => performance.now(), 20)
       expect(leader).not.toBe(former)
       expect(milliseconds).toBeLessThan(boundMs(shortTiming, 'node lost'))
@@ -88,7 +96,7 @@ describeFaults('faults of the connection to the API server', () => {
   test('a write that a leader sent before it was killed is refused when it arrives after the takeover', () =>
     scene({}, async ({ field, effects }) => {
       const former = await field.leader(1)
-      await former.apiProxy.set('freeze')
+      await cutOff(former)
       // Long enough for an effect to be on its way, and too short for the leader to notice.
       await pause(deadlineMs / 4)
       const { leader, milliseconds } = await takeover(field, killed, 20)

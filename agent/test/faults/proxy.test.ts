@@ -73,6 +73,18 @@ describe('a proxy', () => {
     await ended
   })
 
+  test('that is mute holds back what the client says, and lets the answer to what came before pass', async () => {
+    const near = await opened()
+    await proxy.set('mute')
+    near.write('late')
+    far.write('down')
+    expect(await received(near)).toBe('down')
+    expect(await arrives(far)).toBe(false)
+    const late = received(far)
+    await proxy.set('pass')
+    expect(await late).toBe('late')
+  })
+
   test('that is half-open holds back what the server says, and takes new connections', async () => {
     await proxy.set('half-open')
     const near = await opened()

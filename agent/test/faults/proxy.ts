@@ -5,6 +5,8 @@ export type ProxyMode =
   | 'pass'
   /** Keeps every connection and takes new ones, but holds back what both sides send until the mode changes. */
   | 'freeze'
+  /** Holds back what the client sends only: whatever it asks from now on is on its way. */
+  | 'mute'
   /** Holds back what the server sends only: a watch that is dead without knowing it. */
   | 'half-open'
   /** Nobody listens, and what was connected is reset. */
@@ -158,11 +160,12 @@ export class Proxy {
   }
 
   get #openUpMs(): number | undefined {
-    if (this.#mode === 'freeze') return undefined
+    if (this.#mode === 'freeze' || this.#mode === 'mute') return undefined
     return typeof this.#mode === 'object' ? this.#mode.delayMs : 0
   }
 
   get #openDownMs(): number | undefined {
+    if (this.#mode === 'mute') return 0
     return this.#mode === 'half-open' ? undefined : this.#openUpMs
   }
 
