@@ -11,6 +11,7 @@ import { Ledger } from './witness.ts'
 export class KubernetesEffects extends Ledger {
   readonly #field: Field
   readonly #watch: ChildProcess
+  readonly #ended: Promise<void>
 
   private constructor(field: Field, watch: ChildProcess) {
     super()
@@ -18,7 +19,13 @@ export class KubernetesEffects extends Ledger {
     this.#watch = watch
     const endWithUs = (): unknown => watch.kill('SIGKILL')
     process.once('exit', endWithUs)
-    watch.once('close', () => process.off('exit', endWithUs))
+    // It ends by itself when its API server does.
+    this.#ended = new Promise((resolve) => {
+      watch.once('close', () => {
+        process.off('exit', endWithUs)
+        resolve()
+      })
+    })
     if (watch.stdout === null) throw new Error('kubectl without an output')
     createInterface({ input: watch.stdout }).on('line', (epoch) => {
       if (epoch !== '0') this.report({ epoch: BigInt(epoch), holder: '', atMs: performance.now() })
@@ -49,8 +56,7 @@ export class KubernetesEffects extends Ledger {
   }
 
   async close(): Promise<void> {
-    const ended = new Promise((resolve) => this.#watch.once('close', resolve))
     this.#watch.kill('SIGKILL')
-    await ended
+    await this.#ended
   }
 }
