@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { basename, dirname, resolve } from 'node:path'
-import { build, type Metafile, type Plugin } from 'esbuild'
+import { build, type Metafile, type Plugin, stop } from 'esbuild'
 
 /** A program as the few files that Node runs. */
 export interface Bundle {
@@ -36,6 +36,15 @@ const banner = [
  * @throws when a module cannot be resolved, or two workers would have the same name
  */
 export async function bundle(main: string, top: string): Promise<Bundle> {
+  try {
+    return await bundled(main, top)
+  } finally {
+    // It runs as a process of its own, which would outlive its use, and keep a test's process from ending.
+    await stop()
+  }
+}
+
+async function bundled(main: string, top: string): Promise<Bundle> {
   let entries = [main]
   for (let round = 0; round < mostRounds; round++) {
     const workers = new Set<string>()
