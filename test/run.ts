@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import base from '../jest.config.js'
@@ -82,18 +82,38 @@ interface JestReport {
   readonly numRuntimeErrorTestSuites: number
 }
 
+/** How long jest may take to end once every test has ended, in seconds. */
+const ENDS_WITHIN_SECONDS = 60
+
+/** Ends a jest that stays although it has written its report: something that a test left open must not hold the rest. */
+function endAfterReport(file: string): () => void {
+  let reportedAt: number | undefined
+  const timer = setInterval(() => {
+    if (!existsSync(file)) return
+    reportedAt ??= performance.now()
+    if (performance.now() - reportedAt < ENDS_WITHIN_SECONDS * 1000) return
+    console.error(
+      `jest has reported and does not end within ${ENDS_WITHIN_SECONDS} s: a test left something open. It is ended, and counts as failed.`,
+    )
+    for (const child of children) child.kill('SIGKILL')
+  }, 1000)
+  return () => clearInterval(timer)
+}
+
 async function runTests(level: Level, env: NodeJS.ProcessEnv): Promise<Pick<Result, 'passed' | 'failed'>> {
   const folder = mkdtempSync(join(tmpdir(), 'regent-test-'))
   const discard = (): void => rmSync(folder, { recursive: true, force: true })
   // After a signal this function never gets to its end.
   process.once('exit', discard)
   const file = join(folder, 'report.json')
+  const endWatching = endAfterReport(file)
   try {
     const exitCode = await jest(level, ['--passWithNoTests', '--json', `--outputFile=${file}`], env)
     const report = JSON.parse(readFileSync(file, 'utf8')) as JestReport
     const failed = report.numFailedTests + report.numRuntimeErrorTestSuites
     return { passed: report.numPassedTests, failed: exitCode === 0 ? failed : Math.max(failed, 1) }
   } finally {
+    endWatching()
     discard()
     process.off('exit', discard)
   }

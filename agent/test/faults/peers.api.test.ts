@@ -3,6 +3,7 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from '@jest/globals'
 import { waitFor } from '../../../test/cluster/wait-for.ts'
+import { reset } from '../support/reset.ts'
 import { shortTiming } from './contestant.ts'
 import type { Replica } from './replica.ts'
 import { scene, type Scene } from './scene.ts'
@@ -65,7 +66,7 @@ async function storm({ place: { listenAddress } }: Replica, milliseconds: number
       return socket
     })
     await pause(20)
-    for (const socket of sockets) socket.resetAndDestroy()
+    for (const socket of sockets) reset(socket)
   }
   return connections
 }

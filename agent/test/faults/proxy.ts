@@ -1,4 +1,5 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { reset } from '../support/reset.ts'
 
 /** What becomes of the bytes that pass. */
 export type ProxyMode =
@@ -150,8 +151,8 @@ export class Proxy {
     for (const { client, server, up, down } of this.#connections) {
       up.stop()
       down.stop()
-      client.resetAndDestroy()
-      server.resetAndDestroy()
+      reset(client)
+      reset(server)
     }
   }
 
@@ -188,7 +189,7 @@ export class Proxy {
     from.on('data', (bytes) => direction.push(() => to.write(bytes), openMs()))
     from.on('end', () => direction.end(() => to.end(), openMs()))
     // After the bytes that came before it, which is what makes a write of somebody who was killed arrive.
-    from.on('error', () => direction.end(() => to.resetAndDestroy(), openMs()))
+    from.on('error', () => direction.end(() => reset(to), openMs()))
   }
 }
 
