@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod/mini'
 import { longestAgentId } from './agent.ts'
 import { namePattern } from './variable.ts'
 
@@ -6,52 +6,105 @@ import { namePattern } from './variable.ts'
  * What agents and the control plane say to each other: one JSON object per WebSocket message, told apart by `type`.
  * Unknown fields are ignored, so that neighbouring versions understand each other; every string and list is bounded,
  * because either side may be the one that is broken.
+ *
+ * `zod/mini`: an agent loads this, and all of zod would cost it 15 MiB.
  */
 
 /** Version of this protocol; a difference in it is refused at registration. */
 export const protocolVersion = 1
 
+/** Sub-protocol that both sides name in the WebSocket handshake. */
+export const subprotocol = 'regent.v1'
+
+/** Where agents connect, on the control plane's port `agents`; the token or key is a bearer token. */
+export const connectPath = '/api/v1/agents/connect'
+
+/** Answers 204 to an agent whose registration would be taken: standbys ask it, with the same bearer token. */
+export const probePath = '/api/v1/agents/probe'
+
 /** Largest message in either direction, in bytes. */
 export const largestMessageBytes = 512 * 1024
 
-/** Close code for an agent whose epoch is not the newest; it must read its Lease again before it reconnects. */
-export const fencedCloseCode = 4409
+/** The first message of an agent is `register`, and it comes within this many seconds. */
+export const registerWithinSeconds = 5
 
-const shortText = z.string().min(1).max(256)
-const longText = z.string().max(4096)
-/** A Kubernetes resourceVersion: compared as an integer of any size, so it travels as text. */
-const epoch = z.string().regex(/^[1-9][0-9]{0,38}$/)
+/** Each side sends a WebSocket ping this often, in seconds. */
+export const pingIntervalSeconds = 5
+
+/** After so many pings without an answer the connection is given up. */
+export const mostMissedPings = 2
+
+/** Most deliveries of one command; one that ended without a result three times is set aside as poisoned. */
+export const mostDeliveries = 3
+
+/** Most commands of one agent that are under way at once. */
+export const mostUnderWay = 32
+
+/** Why the control plane closes a connection, beside the codes of RFC 6455. */
+export const closeCodes = {
+  /** A message that is none of the protocol's, or out of turn. */
+  unexpectedMessage: 4400,
+  /** The token or key is not valid any more. */
+  unauthenticated: 4401,
+  /** The agent was rejected, or is not approved any more. */
+  notApproved: 4403,
+  /** No registration in time. */
+  registrationTimeout: 4408,
+  /** The epoch is not the newest; the agent must read its Lease again before it reconnects. */
+  fenced: 4409,
+  /** The agent was removed for good. */
+  offboarded: 4410,
+  /** The protocol version is another. */
+  protocolVersion: 4426,
+} as const
+
 /** Deepest nesting of what a command carries. */
 export const deepestPayload = 32
+
+const shortText = z.string().check(z.minLength(1), z.maxLength(256))
+const longText = z.string().check(z.maxLength(4096))
+/** A Kubernetes resourceVersion: compared as an integer of any size, so it travels as text. */
+const epoch = z.string().check(z.regex(/^[1-9][0-9]{0,38}$/))
 /** Any JSON, but not so deep that a broken peer's could exhaust the stack of whoever walks it. */
 const payload = z.custom<z.core.util.JSONType>((value) => isJson(value, deepestPayload), {
   error: `JSON, at most ${deepestPayload} levels deep`,
 })
-const commandId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/)
+const commandId = z.string().check(z.regex(/^[A-Za-z0-9_-]{1,64}$/))
+/** The same form as `AGENT_ID`: it becomes part of keys in etcd. */
+const agentId = z.string().check(z.maxLength(longestAgentId), z.regex(namePattern))
+const atLeastZero = z.number().check(z.minimum(0))
+const count = z.int().check(z.minimum(0))
 
 export const agentMessage = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('register'),
-    protocolVersion: z.int().min(1).max(1000),
-    features: z.array(shortText).max(64),
-    /** The same form as `AGENT_ID`: it becomes part of keys in etcd. */
-    agentId: z.string().max(longestAgentId).regex(namePattern),
+    protocolVersion: z.int().check(z.minimum(1), z.maximum(1000)),
+    features: z.array(shortText).check(z.maxLength(64)),
+    agentId,
     /** UID of the `kube-system` namespace: epochs compare only within one lineage. */
     lineage: shortText,
     epoch,
     /** `podName_podUID_bootUUID` */
-    holder: shortText,
+    holder: z.string().check(z.minLength(1), z.maxLength(512)),
     region: shortText,
-    capacity: z.object({ maxSessions: z.int().min(0), cpu: shortText, memory: shortText }),
+    capacity: z.object({ maxSessions: count, cpu: shortText, memory: shortText }),
   }),
   z.object({
     type: z.literal('heartbeat'),
+    /** `suspended`: it could not renew its Lease and takes no new work. */
     status: z.enum(['online', 'draining', 'suspended']),
-    activeSessions: z.int().min(0),
+    activeSessions: count,
   }),
+  /** The command was taken up; its executor may run from now on. */
   z.object({ type: z.literal('received'), commandId }),
   z.object({ type: z.literal('done'), commandId, result: payload }),
-  z.object({ type: z.literal('failed'), commandId, error: longText, retryable: z.boolean() }),
+  z.object({
+    type: z.literal('failed'),
+    commandId,
+    error: longText,
+    /** Whether another delivery may succeed. */
+    retryable: z.boolean(),
+  }),
 ])
 export type AgentMessage = z.infer<typeof agentMessage>
 
@@ -59,7 +112,7 @@ export const controlPlaneMessage = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('registered'),
     connectionId: shortText,
-    heartbeatIntervalSeconds: z.number().min(1).max(300),
+    heartbeatIntervalSeconds: z.number().check(z.minimum(1), z.maximum(300)),
   }),
   z.object({
     type: z.literal('command'),
@@ -69,10 +122,14 @@ export const controlPlaneMessage = z.discriminatedUnion('type', [
     action: shortText,
     payload,
     /** Which delivery of this command this is, from 1. */
-    delivery: z.int().min(1).max(3),
+    delivery: z.int().check(z.minimum(1), z.maximum(mostDeliveries)),
     /** After this long, in seconds, the command is not worth starting. */
-    deadlineSeconds: z.number().min(0),
+    deadlineSeconds: atLeastZero,
   }),
+  /** The result of this command is stored: the agent may forget it. Until then it repeats it after a reconnect. */
+  z.object({ type: z.literal('stored'), commandId }),
+  /** A person gave this command up: the agent ends it if it can, and says how it ended. */
+  z.object({ type: z.literal('cancel'), commandId }),
   /** Asks the agent to connect again: this pod stops, or another one has fewer connections. */
   z.object({ type: z.literal('move'), reason: longText }),
 ])

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { agentMessage, controlPlaneMessage, deepestPayload, fencedCloseCode, largestMessageBytes } from '../messages.ts'
+import { agentMessage, closeCodes, controlPlaneMessage, deepestPayload, largestMessageBytes } from '../messages.ts'
 
 const register = {
   type: 'register',
@@ -33,6 +33,8 @@ const fromAgent = {
 const fromControlPlane = {
   registered: { type: 'registered', connectionId: 'a', heartbeatIntervalSeconds: 30 },
   command,
+  stored: { type: 'stored', commandId: 'c-1' },
+  cancel: { type: 'cancel', commandId: 'c-1' },
   move: { type: 'move', reason: 'this pod stops' },
 } as const
 
@@ -72,7 +74,7 @@ describe('bounds', () => {
 
   test.each([
     ['lineage', 256],
-    ['holder', 256],
+    ['holder', 512],
     ['region', 256],
   ])('%s of a registration holds 1 to %i characters', (field, most) => {
     expect(accepts(agentMessage, { ...register, [field]: 'a'.repeat(most) })).toBe(true)
@@ -184,5 +186,5 @@ test('the largest registration that is accepted fits into a message several time
 })
 
 test('the close code of a fenced agent is one that applications may use', () => {
-  expect(fencedCloseCode).toBe(4409)
+  expect(closeCodes.fenced).toBe(4409)
 })
