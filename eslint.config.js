@@ -29,9 +29,19 @@ export default defineConfig(
     'the contract stands on nothing of ours',
   ),
   noArrow(
-    ['agent/src/**/*.ts'],
-    ['**/lib/**', '**/cli/**', '**/environments/**', '**/images/**', '**/test/**'],
-    'a program stands on the contract alone',
+    ['runtime/**/*.ts'],
+    ['**/lib/**', '**/cli/**', '**/environments/**', '**/images/**', '**/agent/**', '**/control-plane/**'],
+    'what every program runs on knows none of them',
+  ),
+  ...['agent', 'control-plane'].map((program) =>
+    noArrow(
+      [`${program}/src/**/*.ts`],
+      [
+        ...['lib', 'cli', 'environments', 'images', 'test'].map((folder) => `**/${folder}/**`),
+        ...['agent', 'control-plane'].filter((other) => other !== program).map((other) => `@regent/${other}/**`),
+      ],
+      'a program stands on the contract and on runtime/ alone',
+    ),
   ),
   {
     files: ['images/*.ts'],

@@ -2,19 +2,21 @@ import { randomUUID } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { performance } from 'node:perf_hooks'
 import { agent } from '@regent/contract/agent.ts'
+import type { Environment } from '@regent/runtime/configuration/environment.ts'
 import { describeProblem, type Problem } from '@regent/contract/problem.ts'
-import { type Configuration, type Environment, readConfiguration } from './configuration/configuration.ts'
+import { type Configuration, readConfiguration } from './configuration/configuration.ts'
 import { abortBudgetOf, apiServerOf, elect, leaseNameOf } from './elect.ts'
 import type { LeaderWork } from './election/leadership.ts'
-import { HealthServer } from './health/health-server.ts'
+import { livenessChecks, readinessChecks } from './health/checks.ts'
+import { HealthServer } from '@regent/runtime/health/health-server.ts'
 import { LeaderRecord } from './leader-record/leader-record.ts'
 import { recordBoot } from './lifecycle/boots.ts'
 import { exitCodes } from './lifecycle/exit-codes.ts'
 import { GracefulStop } from './lifecycle/graceful-stop.ts'
-import type { Host } from './lifecycle/host.ts'
+import type { Host } from '@regent/runtime/host.ts'
 import { lockPod, podLockAddress, PodLocked } from './lifecycle/pod-lock.ts'
 import { logElection } from './logging/election-log.ts'
-import { type Log, openLog } from './logging/log.ts'
+import { type Log, openLog } from '@regent/runtime/logging/log.ts'
 import { AgentMetrics } from './metrics/agent-metrics.ts'
 
 /** What the work of a leader is made from. */
@@ -110,7 +112,8 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     const health = new HealthServer({
       address: configuration.listenAddress,
       port: options.healthPort ?? agent.ports.health.number,
-      observe: () => ({ election, stopping: stop.isStopping }),
+      liveness: () => livenessChecks(election),
+      readiness: () => readinessChecks(election, stop.isStopping),
       metrics: { contentType: metrics.contentType, text: () => metrics.text() },
       onError: (error) => log.error('scrape-failed', { reason: String(error) }),
     })

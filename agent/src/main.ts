@@ -1,4 +1,4 @@
 import { runAgent } from './agent.ts'
-import { nodeHost } from './lifecycle/host.ts'
+import { nodeHost } from '@regent/runtime/host.ts'
 
 void runAgent({ host: nodeHost, environment: process.env })

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { agent } from '@regent/contract/agent.ts'
 import { type Problem, printed } from '@regent/contract/problem.ts'
-import type { Environment } from './configuration.ts'
+import type { Environment } from '@regent/runtime/configuration/environment.ts'
 
 const { env } = agent
 

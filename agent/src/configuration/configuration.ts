@@ -2,14 +2,12 @@ import { agent } from '@regent/contract/agent.ts'
 import { timingProblems } from '@regent/contract/election.ts'
 import type { Problem } from '@regent/contract/problem.ts'
 import { type Parsed, parseSettings } from '@regent/contract/program.ts'
+import type { Environment } from '@regent/runtime/configuration/environment.ts'
+import { fileProblems } from '@regent/runtime/configuration/files.ts'
 import { clusterFactProblems } from './cluster-facts.ts'
-import { fileProblems } from './files.ts'
 
 /** What the agent reads from its environment, parsed: see `contract/agent.ts` for what each means. */
 export type Configuration = Parsed<typeof agent>
-
-/** The environment variables of a process. */
-export type Environment = Readonly<Record<string, string | undefined>>
 
 /** The configuration, or everything that is wrong with it. */
 export type ConfigurationResult =
@@ -31,7 +29,7 @@ export function readConfiguration(environment: Environment): ConfigurationResult
   const problems = 'problems' in parsed ? [...parsed.problems] : contradictions(parsed.settings)
   const misread = new Set(problems.map(({ path }) => path))
   problems.push(
-    ...[...clusterFactProblems(relevant), ...fileProblems(relevant)].filter(({ path }) => !misread.has(path)),
+    ...[...clusterFactProblems(relevant), ...fileProblems(agent, relevant)].filter(({ path }) => !misread.has(path)),
   )
   const [first, ...others] = problems
   if (first !== undefined) return { problems: [first, ...others] }

@@ -1,3 +1,4 @@
+import type { Check } from '@regent/runtime/health/check.ts'
 import type { Election } from '../election/election.ts'
 
 /**
@@ -6,25 +7,11 @@ import type { Election } from '../election/election.ts'
  */
 export const stalledAfterSeconds = 10
 
-/** One thing that was looked at, in words that say what to do where it is not well. */
-export interface Check {
-  readonly name: string
-  readonly ok: boolean
-  readonly explanation: string
-}
-
-/** What the checks look at. */
-export interface Observed {
-  readonly election: Pick<Election, 'status' | 'silentSeconds'>
-  /** Whether the process was told to stop. */
-  readonly stopping: boolean
-}
-
 /**
  * Whether only a restart can help. An API server or a control plane that is away is no reason: restarting a fleet
  * makes an outage longer. A stalled event loop needs no check: it cannot answer, and the probe runs into its timeout.
  */
-export function livenessChecks({ election }: Observed): readonly Check[] {
+export function livenessChecks(election: Pick<Election, 'silentSeconds'>): readonly Check[] {
   const seconds = election.silentSeconds
   const ok = seconds <= stalledAfterSeconds
   return [
@@ -39,9 +26,12 @@ export function livenessChecks({ election }: Observed): readonly Check[] {
   ]
 }
 
-/** Whether this replica can serve: lead now, or take over. A standby is ready; so is a leader without API server. */
-export function readinessChecks({ election, stopping }: Observed): readonly Check[] {
-  const { status } = election
+/**
+ * Whether this replica can serve: lead now, or take over. A standby is ready; so is a leader without API server.
+ *
+ * @param stopping whether the process was told to stop
+ */
+export function readinessChecks({ status }: Pick<Election, 'status'>, stopping: boolean): readonly Check[] {
   const ends = stopping || status.role === 'stopped'
   return [
     {

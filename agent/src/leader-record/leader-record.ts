@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { type Leadership, type LeaderWork, NotLeading } from '../election/leadership.ts'
 import { refusalIn } from '../kubernetes/api-refusal.ts'
 import { Fenced, fencedWrite } from '../kubernetes/fenced-write.ts'
-import type { Log } from '../logging/log.ts'
+import type { Log } from '@regent/runtime/logging/log.ts'
 import { leaderEvent } from './leader-event.ts'
 import type { LeaseEvents } from './lease-events.ts'
 

@@ -1,6 +1,6 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { errorCode } from '../error-code.ts'
+import { errorCode } from '@regent/runtime/error-code.ts'
 
 /** Starts within this time count, in milliseconds. */
 export const bootWindowMilliseconds = 5 * 60 * 1000

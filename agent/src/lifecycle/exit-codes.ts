@@ -14,9 +14,3 @@ export const exitCodes = {
    */
   notOver: 4,
 } as const
-
-/** Signals that stop the process. */
-export type StopSignal = 'SIGTERM' | 'SIGINT'
-
-/** Code of a process that a second signal ended, as shells and Kubernetes number it. */
-export const forcedExitCodes: Readonly<Record<StopSignal, number>> = { SIGINT: 130, SIGTERM: 143 }

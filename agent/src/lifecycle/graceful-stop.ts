@@ -1,8 +1,8 @@
 import { exitSeconds } from '@regent/contract/election.ts'
 import type { Election } from '../election/election.ts'
-import type { Log } from '../logging/log.ts'
-import { exitCodes, forcedExitCodes, type StopSignal } from './exit-codes.ts'
-import type { Host } from './host.ts'
+import type { Log } from '@regent/runtime/logging/log.ts'
+import { forcedExitCodes, type Host, type StopSignal } from '@regent/runtime/host.ts'
+import { exitCodes } from './exit-codes.ts'
 
 /** Left of the grace period when a stop is given up, in milliseconds: the kubelet must not be the one to end it. */
 const reserveMilliseconds = 1000

@@ -1,5 +1,5 @@
 import { createServer, type Server } from 'node:net'
-import { errorCode } from '../error-code.ts'
+import { errorCode } from '@regent/runtime/error-code.ts'
 
 /** The address of the lock of a pod: see {@link lockPod}. */
 export function podLockAddress(podUid: string): string {

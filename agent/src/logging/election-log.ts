@@ -1,5 +1,5 @@
 import type { Election, ElectionStatus } from '../election/election.ts'
-import type { Log } from './log.ts'
+import type { Log } from '@regent/runtime/logging/log.ts'
 
 /** A watch that restarts again and again for one reason is told once in this time, in milliseconds. */
 const repeatedRestartMilliseconds = 60_000

@@ -3,7 +3,7 @@ import { type TakeoverReason, takeoverReasons } from '@regent/contract/takeover.
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import type { Election, ElectionEvents } from '../election/election.ts'
 import type { EndReason } from '../election/leadership.ts'
-import { declaredMetrics, type Instruments } from './declared-metrics.ts'
+import { declaredMetrics, type Instruments } from '@regent/runtime/metrics/declared-metrics.ts'
 
 /** How often Node looks at the delay of its event loop: its own 10 ms would wake an idle standby 100 times a second. */
 const eventLoopPrecisionMilliseconds = 100

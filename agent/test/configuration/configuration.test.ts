@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, test } from '@jest/globals'
 import { agent } from '@regent/contract/agent.ts'
 import { describeProblem } from '@regent/contract/problem.ts'
-import { readConfiguration, type Environment } from '../../src/configuration/configuration.ts'
+import type { Environment } from '@regent/runtime/configuration/environment.ts'
+import { readConfiguration } from '../../src/configuration/configuration.ts'
 import { podEnvironment } from '../support/pod-environment.ts'
 
 const pod = podEnvironment()

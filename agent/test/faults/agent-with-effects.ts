@@ -1,6 +1,6 @@
 import { leaderWorks, runAgent } from '../../src/agent.ts'
 import { apiServerOf } from '../../src/elect.ts'
-import { nodeHost } from '../../src/lifecycle/host.ts'
+import { nodeHost } from '@regent/runtime/host.ts'
 import { Effects } from './effects.ts'
 
 /** The agent, composed as its own entry does it, with one more work: one whose effects can be counted. */

@@ -11,7 +11,7 @@ import { Fenced, fencedWrite } from '../../src/kubernetes/fenced-write.ts'
 import { LeaderRecord } from '../../src/leader-record/leader-record.ts'
 import { leaseEvents } from '../../src/leader-record/lease-events.ts'
 import { type AgentPod, agentPods } from '../support/agent-pods.ts'
-import { recordedLog } from '../support/recorded-log.ts'
+import { recordedLog } from '@regent/runtime/test/support/recorded-log.ts'
 import { ScriptedLeadership } from '../support/scripted-election.ts'
 
 const system = 'regent-system'

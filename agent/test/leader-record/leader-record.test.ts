@@ -3,7 +3,7 @@ import { NotLeading } from '../../src/election/leadership.ts'
 import type { LeaderEvent } from '../../src/leader-record/leader-event.ts'
 import { LeaderRecord } from '../../src/leader-record/leader-record.ts'
 import type { LeaseEvents } from '../../src/leader-record/lease-events.ts'
-import { recordedLog } from '../support/recorded-log.ts'
+import { recordedLog } from '@regent/runtime/test/support/recorded-log.ts'
 import { ScriptedLeadership } from '../support/scripted-election.ts'
 
 const refusal = (code: number, reason: string, message: string): Error =>

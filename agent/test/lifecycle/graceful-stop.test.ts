@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
 import { GracefulStop } from '../../src/lifecycle/graceful-stop.ts'
-import { RecordedHost } from '../support/recorded-host.ts'
-import { recordedLog } from '../support/recorded-log.ts'
+import { RecordedHost } from '@regent/runtime/test/support/recorded-host.ts'
+import { recordedLog } from '@regent/runtime/test/support/recorded-log.ts'
 import { ScriptedElection } from '../support/scripted-election.ts'
 
 function guarded(): {

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
 import { logElection } from '../../src/logging/election-log.ts'
-import { recordedLog } from '../support/recorded-log.ts'
+import { recordedLog } from '@regent/runtime/test/support/recorded-log.ts'
 import { ScriptedElection } from '../support/scripted-election.ts'
 
 test('a watch that restarts again and again is told once a minute, and at once for another reason', () => {

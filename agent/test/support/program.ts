@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import type { PodEnvironment } from './pod-environment.ts'
-import type { Line } from './recorded-log.ts'
+import type { Line } from '@regent/runtime/test/support/recorded-log.ts'
 
 const main = join(import.meta.dirname, '../../src/main.ts')
 

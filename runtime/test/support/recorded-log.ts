@@ -1,4 +1,4 @@
-import { type Level, type Log, openLog } from '../../src/logging/log.ts'
+import { type Level, type Log, openLog } from '../../logging/log.ts'
 
 /** A line as it was written, parsed. */
 export type Line = Readonly<Record<string, unknown>> & { readonly level: string; readonly event: string }

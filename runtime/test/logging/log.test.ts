@@ -88,7 +88,7 @@ test('a field cannot pretend to be one that every line has', () => {
 })
 
 test('a line that was written just before the end of the process is not lost', async () => {
-  const log = join(import.meta.dirname, '../../src/logging/log.ts')
+  const log = join(import.meta.dirname, '../../logging/log.ts')
   const program = `
     const { openLog } = await import(${JSON.stringify(log)})
     const log = openLog({ level: 'info', always: {} })

@@ -1,21 +1,21 @@
 import { accessSync, constants, statSync } from 'node:fs'
-import { agent } from '@regent/contract/agent.ts'
 import { type Problem, printed } from '@regent/contract/problem.ts'
+import { defaultOf, type Program } from '@regent/contract/program.ts'
 import { errorCode } from '../error-code.ts'
-import type { Environment } from './configuration.ts'
+import type { Environment } from './environment.ts'
 
 /**
- * What is wrong with the files that the configuration names: the credentials of the API server always, those of an
- * optional part when its variable is set. Their content is not looked at: it changes while the program runs.
+ * What is wrong with the files that a program's configuration names: those of an optional part only where its variable
+ * is set. Their content is not looked at: it changes while the program runs.
  */
-export function fileProblems(environment: Environment): readonly Problem[] {
-  return Object.values(agent.env).flatMap((variable) => {
+export function fileProblems({ env }: Pick<Program, 'env'>, environment: Environment): readonly Problem[] {
+  return Object.values(env).flatMap((variable) => {
     if (variable.type !== 'file') return []
     const named = environment[variable.variable]
     // The default of a part that nobody asked for names a file that nobody mounted.
     if (named === undefined && 'when' in variable) return []
-    const path = named ?? variable.default
-    const received = path.startsWith('/') ? unreadable(path) : undefined
+    const path = named ?? defaultOf(variable)
+    const received = typeof path === 'string' && path.startsWith('/') ? unreadable(path) : undefined
     if (received === undefined) return []
     return [
       {

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { errorCode } from '../error-code.ts'
-import { type Check, livenessChecks, type Observed, readinessChecks } from './checks.ts'
+import type { Check } from './check.ts'
 
 /** Nobody who means well needs longer than this to send a request of a few lines, in milliseconds. */
 const requestMilliseconds = 5_000
@@ -13,8 +13,10 @@ export interface HealthServerOptions {
   readonly address: string
   /** Port; 0 takes any free one. */
   readonly port: number
-  /** What the checks look at, asked for at each request. */
-  readonly observe: () => Observed
+  /** Whether only a restart can help, looked at for each request. */
+  readonly liveness: () => readonly Check[]
+  /** Whether the program can serve, looked at for each request. */
+  readonly readiness: () => readonly Check[]
   readonly metrics: { readonly contentType: string; readonly text: () => Promise<string> }
   /** Told what went wrong with a scrape, which is answered with 500. */
   readonly onError: (error: unknown) => void
@@ -41,9 +43,9 @@ export class HealthServer {
 
   constructor(options: HealthServerOptions) {
     this.#options = options
-    const readiness: Page = (verbose) => answerOf(readinessChecks(options.observe()), verbose)
+    const readiness: Page = (verbose) => answerOf(options.readiness(), verbose)
     this.#pages = {
-      '/livez': (verbose) => answerOf(livenessChecks(options.observe()), verbose),
+      '/livez': (verbose) => answerOf(options.liveness(), verbose),
       '/readyz': readiness,
       '/healthz': readiness,
       '/metrics': async () => ({

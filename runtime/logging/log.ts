@@ -15,7 +15,7 @@ export type Log = Readonly<Record<Level, (event: string, fields?: Fields) => voi
 export interface LogOptions {
   /** The least important level that is written. */
   readonly level: Level
-  /** In every line, `agent` and `pod` for instance. */
+  /** In every line: `pod`, for instance. */
   readonly always: Fields
   /** @default standard output, written at once: nothing is lost when the process ends */
   readonly destination?: DestinationStream
@@ -33,18 +33,17 @@ export function openLog({ level, always, destination }: LogOptions): Log {
     },
     destination ?? pino.destination({ dest: 1, sync: true }),
   )
+  const reserved = new Set(['level', 'time', 'event', ...Object.keys(always)])
   const write =
     (at: Level) =>
     (event: string, fields: Fields = {}): void => {
-      if (lines.isLevelEnabled(at)) lines[at](safeFields({ event, ...withoutReserved(fields) }))
+      if (lines.isLevelEnabled(at)) lines[at](safeFields({ event, ...withoutReserved(fields, reserved) }))
     }
   return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') }
 }
 
 /** A field named like one that every line has would be written a second time, and readers take the last. */
-const reserved = new Set(['level', 'time', 'event', 'agent', 'pod'])
-
-function withoutReserved(fields: Fields): Fields {
+function withoutReserved(fields: Fields, reserved: ReadonlySet<string>): Fields {
   return Object.fromEntries(
     Object.entries(fields).map(([name, value]) => [reserved.has(name) ? `field-${name}` : name, value]),
   )

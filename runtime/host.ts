@@ -1,4 +1,8 @@
-import type { StopSignal } from './exit-codes.ts'
+/** Signals that stop the process. */
+export type StopSignal = 'SIGTERM' | 'SIGINT'
+
+/** Code of a process that a second signal ended, as shells and Kubernetes number it. */
+export const forcedExitCodes: Readonly<Record<StopSignal, number>> = { SIGINT: 130, SIGTERM: 143 }
 
 /** What the program needs of the process that it is, so that tests can be one. */
 export interface Host {

@@ -1,5 +1,4 @@
-import type { StopSignal } from '../../src/lifecycle/exit-codes.ts'
-import type { Host } from '../../src/lifecycle/host.ts'
+import type { Host, StopSignal } from '../../host.ts'
 
 /** A process that a test is: it remembers how it ended, and is sent signals and errors. */
 export class RecordedHost implements Host {
