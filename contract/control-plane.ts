@@ -103,7 +103,20 @@ export const controlPlane = program('control-plane', {
       default: 30,
       description: 'how long connections may take to move to another pod when this one stops',
     },
+    mostOpenCommands: {
+      variable: 'MOST_OPEN_COMMANDS',
+      type: 'integer',
+      min: 1,
+      max: 100_000,
+      default: 1000,
+      description: 'how many commands of one agent may wait or be under way; more are refused',
+    },
     logLevel: sharedVariables.logLevel,
+    listenAddress: sharedVariables.listenAddress,
+    kubernetesHost: sharedVariables.kubernetesHost,
+    kubernetesPort: sharedVariables.kubernetesPort,
+    kubernetesTokenFile: sharedVariables.kubernetesTokenFile,
+    kubernetesCaFile: sharedVariables.kubernetesCaFile,
   },
   ports: {
     /** HTTP API for people and programs. */
@@ -154,6 +167,7 @@ export const controlPlane = program('control-plane', {
       name: `${metricPrefix}http_request_duration_seconds`,
       type: 'histogram',
       labels: ['method', 'route'],
+      buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
       help: 'from the last byte of a request to the last byte of its answer',
     },
     queueDepth: {
@@ -167,6 +181,38 @@ export const controlPlane = program('control-plane', {
       type: 'gauge',
       labels: ['kind'],
       help: 'open connections of agents, people and viewers',
+    },
+    registrations: {
+      name: `${metricPrefix}agent_registrations_total`,
+      type: 'counter',
+      labels: ['outcome'],
+      help: 'registrations of agents: accepted, or why they were refused',
+    },
+    agents: {
+      name: `${metricPrefix}agents`,
+      type: 'gauge',
+      labels: ['health'],
+      help: 'agents connected to this pod, by their health',
+    },
+    commands: {
+      name: `${metricPrefix}commands_total`,
+      type: 'counter',
+      labels: ['action', 'outcome'],
+      help: 'commands that ended at this pod: done, failed, expired, cancelled or poisoned',
+    },
+    commandDuration: {
+      name: `${metricPrefix}command_duration_seconds`,
+      type: 'histogram',
+      labels: ['action'],
+      buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800],
+      help: 'from a command being stored until its result is',
+    },
+    storeDuration: {
+      name: `${metricPrefix}store_request_duration_seconds`,
+      type: 'histogram',
+      labels: ['request', 'outcome'],
+      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+      help: 'how long requests to etcd took, by what was asked and how it ended',
     },
     fenced: {
       name: `${metricPrefix}fenced_total`,
