@@ -102,6 +102,20 @@ export interface Election extends EventEmitter<ElectionEvents> {
    * end without waiting.
    */
   stop(): Promise<boolean>
-  /** Gives the Lease to a standby that is ready, if there is one, and stands aside for a while. */
+  /**
+   * Gives the Lease to a standby that is ready and reaches the control plane, if there is one, and stands aside for a
+   * while. Without one nothing happens: giving up leadership would only cost more of it.
+   */
   yield(why: string): void
+  /**
+   * Says whether this replica's own probe of the control plane succeeds: as a standby it tells the leader. It does not
+   * change who may take the Lease, only to whom a leader yields.
+   */
+  reach(controlPlane: boolean): void
+  /**
+   * Whether this replica holds the Lease, by an answer of the API server to a question asked after this call: whoever
+   * was told that another leads asks before it insists. It resolves when that is known, which takes as long as the API
+   * server is away, and with `false` once the leadership is over.
+   */
+  verify(): Promise<boolean>
 }

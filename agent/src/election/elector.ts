@@ -39,6 +39,9 @@ export class Elector {
   #lineage: string | undefined
   #lineageRefusal: string | undefined
   #prepared = false
+  #reaches = false
+  /** Who asked whether the Lease is held, and when. */
+  readonly #questions = new Map<number, number>()
   #longestStallMs = 0
 
   /** @param end what ends the process at once, without a chance for anything in it to run */
@@ -73,9 +76,19 @@ export class Elector {
 
   /** What the main thread says. */
   hear(message: ToElector): void {
-    if (message.type !== 'prepared') return this.#tell(message)
-    this.#prepared = true
-    this.#tellPrepared()
+    switch (message.type) {
+      case 'prepared':
+        this.#prepared = true
+        return this.#tellPrepared()
+      case 'reach':
+        this.#reaches = message.controlPlane
+        return this.#evidence.announce(isReady(this.#state, this.#options.machine), this.#reaches)
+      case 'verify':
+        this.#questions.set(message.id, systemClock.now().monotonicMs)
+        return this.#tell({ type: 'verify' })
+      default:
+        return this.#tell(message)
+    }
   }
 
   /** Lets go of every connection; nothing is told any more. */
@@ -95,8 +108,9 @@ export class Elector {
     for (const effect of effects) this.#do(effect)
     this.#wakeAt(wakeAtMs)
     if (state.record !== before.record) this.#evidence.follow(state.record, state.hold !== undefined)
-    this.#evidence.announce(isReady(state, machine))
+    this.#evidence.announce(isReady(state, machine), this.#reaches)
     this.#postStatus()
+    this.#answerQuestions()
   }
 
   #do(effect: Effect): void {
@@ -140,6 +154,16 @@ export class Elector {
       default:
         effect satisfies never
         throw new Error(`an effect that nobody knows of the machine for ${machine.leaseName}`)
+    }
+  }
+
+  #answerQuestions(): void {
+    const { hold } = this.#state
+    for (const [id, askedMs] of this.#questions) {
+      const isKnown = hold === undefined || hold.acknowledgedAt.monotonicMs >= askedMs
+      if (!isKnown) continue
+      this.#questions.delete(id)
+      this.#post({ type: 'verified', id, holds: hold !== undefined })
     }
   }
 

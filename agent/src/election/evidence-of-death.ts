@@ -87,9 +87,9 @@ export class EvidenceOfDeath extends EventEmitter<EvidenceEvents> {
     this.#readPods()
   }
 
-  /** Whether this standby would accept leadership, which the leader is told. */
-  announce(isReady: boolean): void {
-    this.#link.announce(isReady)
+  /** Whether this standby would accept leadership, and whether it reaches the control plane: the leader is told. */
+  announce(isReady: boolean, reaches: boolean): void {
+    this.#link.announce(isReady, reaches)
   }
 
   /** Asks the holder's pod again whether it lives. */

@@ -1,4 +1,6 @@
 import type { TakeoverReason } from '@regent/contract/takeover.ts'
+import type { Check } from '@regent/runtime/health/check.ts'
+import type { Election } from './election.ts'
 
 /** One reign: from the confirmed write that acquired the Lease until no effect of it can follow. */
 export interface Leadership {
@@ -66,4 +68,8 @@ export interface LeaderWork {
    * replica gives the Lease back and stands aside for a while: another may do better.
    */
   lead(leadership: Leadership): Promise<void>
+  /** Called once, before anything else, with the election that this work is a part of. */
+  observe?(election: Election): void
+  /** What the health pages say of this work, looked at for each request: see `health/checks.ts` for what may fail. */
+  checks?(): { readonly liveness: readonly Check[]; readonly readiness: readonly Check[] }
 }

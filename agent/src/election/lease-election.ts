@@ -39,6 +39,8 @@ export class LeaseElection extends EventEmitter<ElectionEvents> implements Elect
   #beat: NodeJS.Timeout | undefined
   #reign: LeaseReign | undefined
   #isPrepared = false
+  readonly #questions = new Map<number, (holds: boolean) => void>()
+  #asked = 0
   #status: ElectionStatus = { role: 'starting', synced: false, prepared: false, cordoned: false }
 
   constructor(options: LeaseElectionOptions, works: readonly LeaderWork[]) {
@@ -91,6 +93,24 @@ export class LeaseElection extends EventEmitter<ElectionEvents> implements Elect
     this.#say({ type: 'yield' })
   }
 
+  reach(controlPlane: boolean): void {
+    this.#say({ type: 'reach', controlPlane })
+  }
+
+  verify(): Promise<boolean> {
+    if (!this.#worker || this.#status.role === 'stopped') return Promise.resolve(false)
+    const { promise, resolve } = Promise.withResolvers<boolean>()
+    this.#asked += 1
+    this.#questions.set(this.#asked, resolve)
+    this.#say({ type: 'verify', id: this.#asked })
+    return promise
+  }
+
+  #answer(id: number, holds: boolean): void {
+    this.#questions.get(id)?.(holds)
+    this.#questions.delete(id)
+  }
+
   #say(message: ToElector): void {
     this.#worker?.postMessage(message)
   }
@@ -109,7 +129,10 @@ export class LeaseElection extends EventEmitter<ElectionEvents> implements Elect
       case 'end':
         if (this.#reign?.epoch === message.epoch) this.#reign.end(message.reason)
         return
+      case 'verified':
+        return this.#answer(message.id, message.holds)
       case 'stopped':
+        for (const id of this.#questions.keys()) this.#answer(id, false)
         this.#status = { ...this.#status, role: 'stopped' }
         this.emit('status', this.#status)
         this.#stopped.resolve(true)

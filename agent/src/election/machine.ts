@@ -83,7 +83,10 @@ function hear(turn: Turn, input: Input): void {
       return
     case 'yield':
       // Without somebody who would do better, giving up leadership only costs more of it.
-      if (state.standbys.some(({ ready }) => ready)) leave(turn, 'yielded')
+      if (state.standbys.some(({ ready, reaches }) => ready && reaches === true)) leave(turn, 'yielded')
+      return
+    case 'verify':
+      state.nextRenewMs = Math.min(state.nextRenewMs, turn.nowMs)
       return
     case 'stop':
       state.stopping = true

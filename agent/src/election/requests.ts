@@ -147,6 +147,9 @@ function renew(turn: Turn): void {
     renewTime: at,
     annotations: {
       [leaseAnnotations.epoch]: String(hold.reign.epoch),
+      // When it was acquired is known only by now; and what a person has edited is told right again.
+      [leaseAnnotations.since]: new Date(hold.reign.since).toISOString(),
+      [leaseAnnotations.reason]: hold.reign.reason,
       [leaseAnnotations.takeovers]: JSON.stringify(state.takeovers),
       [leaseAnnotations.standbys]: JSON.stringify(state.standbys),
       [leaseAnnotations.node]: options.node,

@@ -38,7 +38,9 @@ export class SharedDeadline {
     this.#store('untilMonotonic', 0n)
   }
 
+  /** Whether the reign of this ticket may act now. A ticket of 0 never may, whatever was extended while nobody led. */
   mayAct(ticket: number, now: Instant): boolean {
+    if (ticket === 0) return false
     const isInTime =
       microseconds(now.monotonicMs) < this.#load('untilMonotonic') && microseconds(now.wallMs) < this.#load('untilWall')
     // Read last: a deadline of the reign after this one must not let this one pass.

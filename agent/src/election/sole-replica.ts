@@ -85,6 +85,14 @@ export class SoleReplica extends EventEmitter<ElectionEvents> implements Electio
     this.emit('notice', 'info', 'yield-ignored', { message: 'there is no other replica to yield to', why })
   }
 
+  /** Nobody is there who would want to know. */
+  reach(): void {}
+
+  /** Nobody else could hold what there is not: it leads as long as it has not ended. */
+  verify(): Promise<boolean> {
+    return Promise.resolve(this.#reign !== undefined)
+  }
+
   #isStopping(): boolean {
     return this.#stop.signal.aborted
   }

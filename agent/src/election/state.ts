@@ -47,6 +47,8 @@ export type Input =
   /** Whether this pod is of the newest revision, as far as anyone knows. */
   | { readonly type: 'revision'; readonly isNewest: boolean }
   | { readonly type: 'yield' }
+  /** Somebody claims that another leads: ask the API server, by renewing at once. */
+  | { readonly type: 'verify' }
   | { readonly type: 'stop' }
 
 /** What became of a request. */

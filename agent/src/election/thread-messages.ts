@@ -26,6 +26,10 @@ export type ToElector =
   | { readonly type: 'work-ended'; readonly epoch: bigint }
   | { readonly type: 'work-failed'; readonly epoch: bigint }
   | { readonly type: 'yield' }
+  /** Whether this replica's own probe of the control plane succeeds. */
+  | { readonly type: 'reach'; readonly controlPlane: boolean }
+  /** Asks for a `verified` with the same id. */
+  | { readonly type: 'verify'; readonly id: number }
   | { readonly type: 'stop' }
 
 type Event = {
@@ -49,5 +53,7 @@ export type FromElector =
     }
   | { readonly type: 'drain'; readonly epoch: bigint }
   | { readonly type: 'end'; readonly epoch: bigint; readonly reason: EndReason }
+  /** Whether the Lease is held, by a renewal that began after the question came. */
+  | { readonly type: 'verified'; readonly id: number; readonly holds: boolean }
   | { readonly type: 'stopped' }
   | Event

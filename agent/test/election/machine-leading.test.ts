@@ -51,6 +51,17 @@ describe('a leader', () => {
     const [latest] = takeovers.parse(JSON.parse(annotations[leaseAnnotations.takeovers] ?? ''))
     expect(latest).toMatchObject({ epoch: String(epoch), holder: me, from: other, reason: 'expired' })
     expect(latest?.phases.detected).toBeGreaterThanOrEqual(leaseMs)
+    expect(annotations[leaseAnnotations.since]).toBe(latest?.at)
+  })
+
+  test('tells who leads, since when and why right again where somebody has edited it', () => {
+    const play = leader()
+    play.live(retryMs)
+    const { annotations } = play.lease
+    const { epoch, since, reason, takeovers: last, node } = leaseAnnotations
+    play.api.edit({ annotations: Object.fromEntries([epoch, since, reason, last, node].map((key) => [key, '{{'])) })
+    play.watch().live(2 * retryMs)
+    expect(play.lease.annotations).toEqual(annotations)
   })
 
   test('renews every renew period, counted from the start of the renewal', () => {

@@ -22,6 +22,16 @@ describe('a deadline', () => {
     expect(new SharedDeadline().remainingMs(at(0))).toBe(0)
   })
 
+  test("lets nobody's ticket act, also when it was extended before anybody was granted it or after it was forbidden", () => {
+    const deadline = new SharedDeadline()
+    deadline.extend(at(100))
+    expect(deadline.mayAct(0, at(0))).toBe(false)
+    deadline.grant(1)
+    deadline.forbid()
+    deadline.extend(at(100))
+    expect(deadline.mayAct(0, at(0))).toBe(false)
+  })
+
   test('lets its ticket act until then, and not at that moment', () => {
     const deadline = granted(1, 100)
     expect(deadline.mayAct(1, at(99.999))).toBe(true)

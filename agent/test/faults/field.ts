@@ -1,11 +1,11 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { apiRequest, connection } from '../../../test/cluster/api-request.ts'
 import { apply, kubectl } from '../../../test/cluster/kubectl.ts'
 import { keepLeaseParameters } from '../../../test/cluster/lease-parameters.ts'
 import { createNamespace, deleteNamespace } from '../../../test/cluster/namespace.ts'
 import { tokenOf } from '../../../test/cluster/service-account.ts'
+import { cluster } from '../../../test/cluster/state.ts'
 import { waitFor } from '../../../test/cluster/wait-for.ts'
 import type { Contestant, Place } from './contestant.ts'
 import { leaseOf, type Lease } from './lease.ts'
@@ -69,7 +69,7 @@ export class Field {
       ? ([beside.namespace, beside.sessionNamespace] as const)
       : ([await createNamespace('faults'), await createNamespace('faults')] as const)
     const outside = beside ? undefined : await prepare(...namespaces)
-    const folder = mkdtempSync(join(tmpdir(), 'regent-faults-'))
+    const folder = mkdtempSync(join(cluster().folder, 'faults-'))
     fields += 1
     const network = `127.${(process.pid % 200) + 20}.${fields % 250}`
     const replicas: Replica[] = []

@@ -1,7 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdtempSync, writeFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { bundle } from '../../../images/bundle.ts'
+import { cluster } from '../../../test/cluster/state.ts'
 
 const top = resolve(import.meta.dirname, '..', '..', '..')
 const bundles = new Map<string, Promise<string>>()
@@ -11,7 +11,7 @@ const bundles = new Map<string, Promise<string>>()
  * sources, and costs as much memory as in a pod.
  *
  * @param main its module, from this folder
- * @returns the file that Node runs; it is removed when this process ends
+ * @returns the file that Node runs; it is removed with the cluster of the tests, also after they were killed
  */
 export function bundled(main: string): Promise<string> {
   const known = bundles.get(main) ?? write(resolve(import.meta.dirname, main))
@@ -21,8 +21,7 @@ export function bundled(main: string): Promise<string> {
 
 async function write(main: string): Promise<string> {
   const { files } = await bundle(main, top)
-  const folder = mkdtempSync(join(tmpdir(), 'regent-bundle-'))
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+  const folder = mkdtempSync(join(cluster().folder, 'bundle-'))
   for (const [name, content] of files) writeFileSync(join(folder, name), content)
   return join(folder, `${basename(main, '.ts')}.mjs`)
 }

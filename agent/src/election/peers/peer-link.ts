@@ -25,7 +25,7 @@ export interface PeerLinkEvents {
 
 export interface PeerLinkOptions {
   /** Who follows. */
-  readonly identity: Omit<Hello, 'ready'>
+  readonly identity: Omit<Hello, 'ready' | 'reaches'>
   /** How long a new connection may take to confirm or refute a death, answer included, in milliseconds. @default 250 */
   readonly confirmMs?: number
   /** How long a connection may take to be answered otherwise, in milliseconds. @default 1000 */
@@ -63,6 +63,7 @@ export class PeerLink extends EventEmitter<PeerLinkEvents> {
   readonly #options: PeerLinkOptions
   readonly #clock: Clock
   #ready = false
+  #reaches = false
   #target: PeerTarget | undefined
   #backoff: Backoff
   #attempt: Attempt | undefined
@@ -70,8 +71,8 @@ export class PeerLink extends EventEmitter<PeerLinkEvents> {
   #socket: Socket | undefined
   #hasAnswered = false
   #claim: Claim | undefined
-  /** The readiness that the leader was told. */
-  #told = false
+  /** The hello that the leader was told last. */
+  #told = ''
 
   constructor(options: PeerLinkOptions) {
     super()
@@ -91,12 +92,14 @@ export class PeerLink extends EventEmitter<PeerLinkEvents> {
     this.#schedule(0)
   }
 
-  /** Tells the leader whether this replica would accept leadership now. Until it is called: no. */
-  announce(ready: boolean): void {
+  /**
+   * Tells the leader whether this replica would accept leadership now, and whether it reaches the control plane. Until
+   * it is called: neither.
+   */
+  announce(ready: boolean, reaches: boolean): void {
     this.#ready = ready
-    if (this.#socket === undefined || ready === this.#told) return
-    this.#told = ready
-    this.#socket.write(helloLine(this.#hello()))
+    this.#reaches = reaches
+    this.#tell()
   }
 
   /** Whether the leader has answered, and its connection stands. */
@@ -134,7 +137,15 @@ export class PeerLink extends EventEmitter<PeerLinkEvents> {
   }
 
   #hello(): Hello {
-    return { ...this.#options.identity, ready: this.#ready }
+    return { ...this.#options.identity, ready: this.#ready, reaches: this.#reaches }
+  }
+
+  /** Says hello again where something in it has changed. */
+  #tell(): void {
+    const line = helloLine(this.#hello())
+    if (this.#socket === undefined || line === this.#told) return
+    this.#told = line
+    this.#socket.write(line)
   }
 
   #drop(): void {
@@ -156,8 +167,9 @@ export class PeerLink extends EventEmitter<PeerLinkEvents> {
   #contact(target: PeerTarget): void {
     const { confirmMs = 250, handshakeMs = 1000 } = this.#options
     const hello = (): Hello => {
-      this.#told = this.#ready
-      return this.#hello()
+      const said = this.#hello()
+      this.#told = helloLine(said)
+      return said
     }
     if (this.#claim !== undefined) this.#claim.since ??= this.#clock.now()
     this.#attempt = contact(target, hello, this.#claim === undefined ? handshakeMs : confirmMs, (outcome) => {
@@ -224,7 +236,7 @@ export class PeerLink extends EventEmitter<PeerLinkEvents> {
     socket.on('end', () => lost(true))
     socket.on('error', (error) => lost(isClosedByPeer(textAt(error, 'code'))))
     socket.on('close', () => lost(false))
-    if (this.#told !== this.#ready) this.announce(this.#ready)
+    this.#tell()
     if (claim !== undefined && claim.verdict !== 'refuted') {
       this.emit('refuted', { target, why: 'its connection was closed, but the same process answered again' })
     }

@@ -70,7 +70,7 @@ export class PeerListener extends EventEmitter<PeerListenerEvents> {
   /** The standbys that are connected, by the names of their pods; at most 16. */
   standbys(): readonly Standby[] {
     return [...this.#peers.values()]
-      .map(({ hello: { pod, ready } }) => ({ pod, ready }))
+      .map(({ hello: { pod, ready, reaches } }) => ({ pod, ready, ...(reaches !== undefined && { reaches }) }))
       .sort((one, other) => (one.pod < other.pod ? -1 : 1))
       .slice(0, maxStandbys)
   }

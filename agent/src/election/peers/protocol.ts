@@ -27,11 +27,13 @@ export interface Hello extends Incarnation {
   readonly pod: string
   /** Whether it would accept leadership now. */
   readonly ready: boolean
+  /** Whether its own probe of the control plane succeeds. Absent in the hello of a version that has none. */
+  readonly reaches?: boolean
 }
 
 /** The line of a hello. */
-export function helloLine({ agent, pod, podUid, boot, ready }: Hello): string {
-  return `${JSON.stringify({ v: protocolVersion, agent, pod, podUid, boot, ready })}\n`
+export function helloLine({ agent, pod, podUid, boot, ready, reaches }: Hello): string {
+  return `${JSON.stringify({ v: protocolVersion, agent, pod, podUid, boot, ready, reaches })}\n`
 }
 
 /** The line of an answer. */
@@ -45,9 +47,10 @@ export function parseHello(line: string): Hello | undefined {
   const incarnation = incarnationOf(parsed)
   const pod = textAt(parsed, 'pod')
   const ready = at(parsed, 'ready')
+  const reaches = at(parsed, 'reaches')
   if (incarnation === undefined || pod === undefined || pod === '' || pod.length > 253) return undefined
   if (typeof ready !== 'boolean') return undefined
-  return { ...incarnation, pod, ready }
+  return { ...incarnation, pod, ready, ...(typeof reaches === 'boolean' && { reaches }) }
 }
 
 /** The answer of a line; `undefined` when it is none. */

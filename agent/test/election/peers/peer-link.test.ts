@@ -41,7 +41,7 @@ describe('a link to the leader', () => {
     const { link } = following()
     await connectedTo(link, port)
     expect(listener.standbys()).toEqual([{ pod: 'standby', ready: false }])
-    link.announce(true)
+    link.announce(true, false)
     await once(listener, 'standbys')
     expect(listener.standbys()).toEqual([{ pod: 'standby', ready: true }])
   })
@@ -50,7 +50,7 @@ describe('a link to the leader', () => {
     const { listener, port } = await listening()
     const { link } = following()
     link.follow(targetAt(port))
-    link.announce(true)
+    link.announce(true, false)
     while (listener.standbys()[0]?.ready !== true) await once(listener, 'standbys')
   })
 
@@ -59,7 +59,7 @@ describe('a link to the leader', () => {
     const heard = new Promise<Buffer>((resolve) => {
       void impostor((socket) => {
         socket.once('data', () => {
-          link.announce(true)
+          link.announce(true, false)
           socket.once('data', resolve)
           socket.write(answerLine(leader))
         })
