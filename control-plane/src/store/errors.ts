@@ -1,0 +1,48 @@
+/** etcd did not answer as it should have in time: it is away, has no quorum, or is too slow. It may work later. */
+export class StoreUnavailable extends Error {
+  override readonly name = 'StoreUnavailable'
+  /** For writes: whether it may have taken effect all the same, so that it must be read back. Never for reads. */
+  readonly mayHaveHappened: boolean
+
+  constructor(message: string, options: { readonly mayHaveHappened: boolean; readonly cause?: unknown }) {
+    super(message, { cause: options.cause })
+    this.mayHaveHappened = options.mayHaveHappened
+  }
+}
+
+/** etcd's database has reached its quota: it refuses writes until somebody makes room. Reads go on. */
+export class StoreFull extends Error {
+  override readonly name = 'StoreFull'
+}
+
+/** What was asked for is older than what etcd keeps, or of a store that was replaced by a backup: read it again. */
+export class Compacted extends Error {
+  override readonly name = 'Compacted'
+}
+
+/** A value or a transaction is larger than the store takes; nothing was written. */
+export class TooLarge extends Error {
+  override readonly name = 'TooLarge'
+}
+
+/** The lease has run out or was revoked, and every key with it is gone. */
+export class LeaseLost extends Error {
+  override readonly name = 'LeaseLost'
+}
+
+/** etcd refused the call, and will refuse it again: our request or its configuration is wrong. */
+export class StoreRefused extends Error {
+  override readonly name = 'StoreRefused'
+}
+
+/** A stored value that cannot be read: of another schema, or damaged. It is never overwritten unseen. */
+export class UnreadableRecord extends Error {
+  override readonly name = 'UnreadableRecord'
+  /** The key of the value. */
+  readonly key: string
+
+  constructor(key: string, problem: string) {
+    super(`${key}: ${problem}`)
+    this.key = key
+  }
+}

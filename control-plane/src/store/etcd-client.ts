@@ -1,0 +1,121 @@
+import { type ClientDuplexStream, type ClientUnaryCall, Metadata } from '@grpc/grpc-js'
+import { StoreUnavailable } from './errors.ts'
+import { type Member, Members, type MembersOptions } from './members.ts'
+import type { Call } from './protocol.ts'
+import { storeError } from './store-errors.ts'
+
+/** How one call is made. */
+export interface CallOptions {
+  /** Gives up: the call ends with the signal's reason. A write may have happened all the same. */
+  readonly signal?: AbortSignal | undefined
+  /** How long it may take altogether, in milliseconds. @default 5000 */
+  readonly timeoutMs?: number | undefined
+}
+
+interface UnaryOptions extends CallOptions {
+  /** Whether it may change what is stored: then it is never sent twice. */
+  readonly writes: boolean
+}
+
+/** How long a call may take when nothing else is said, in milliseconds. */
+export const defaultTimeoutMs = 5000
+
+/** Calls of etcd: each with a deadline, to a member that answers. */
+export class EtcdClient {
+  readonly #members: Members
+  readonly #closed = new AbortController()
+
+  constructor(options: MembersOptions) {
+    this.#members = new Members(options)
+  }
+
+  /** Aborted by {@link close}: what runs for long ends with it. */
+  get closed(): AbortSignal {
+    return this.#closed.signal
+  }
+
+  /**
+   * Asks once and gets one answer. A read that its member leaves unanswered is asked again of another one.
+   * @throws what `storeError` makes of a refusal; the signal's reason
+   */
+  async unary<Request, Response>(
+    call: Call<Request, Response>,
+    request: Request,
+    options: UnaryOptions,
+  ): Promise<Response> {
+    const timeoutMs = options.timeoutMs ?? defaultTimeoutMs
+    const untilMs = performance.now() + timeoutMs
+    // So much of the time one member may take of a read, while there are others.
+    const shareMs = this.#members.count > 1 && !options.writes ? timeoutMs * 0.4 : timeoutMs
+    for (;;) {
+      const member = await this.connected(untilMs, options.signal)
+      const leftMs = Math.max(1, untilMs - performance.now())
+      try {
+        return await this.#ask(member, call, request, { ...options, timeoutMs: Math.min(leftMs, shareMs) })
+      } catch (error) {
+        if (!(error instanceof StoreUnavailable)) throw error
+        this.#members.failed(member)
+        if ((options.writes && error.mayHaveHappened) || performance.now() >= untilMs - 10) throw error
+      }
+    }
+  }
+
+  /** A member to which a connection stands. @throws StoreUnavailable after `untilMs` of `performance.now()` */
+  async connected(untilMs: number, signal?: AbortSignal): Promise<Member> {
+    if (this.closed.aborted) throw new StoreUnavailable('the store was closed', { mayHaveHappened: false })
+    return await this.#members.connected(untilMs, signal)
+  }
+
+  /** Opens a stream to a member. It ends by itself when that member has lost its leader. */
+  stream<Request, Response>(member: Member, call: Call<Request, Response>): ClientDuplexStream<Request, Response> {
+    const metadata = new Metadata()
+    metadata.set('hasleader', 'true')
+    return member.client.makeBidiStreamRequest(call.path, call.serialize, call.deserialize, metadata)
+  }
+
+  /** The member did not do what it should: others are used from now on. */
+  failed(member: Member): void {
+    this.#members.failed(member)
+  }
+
+  /** Ends every connection, stream and call. */
+  close(): void {
+    this.#closed.abort()
+    this.#members.close()
+  }
+
+  async #ask<Request, Response>(
+    { client, address }: Member,
+    call: Call<Request, Response>,
+    request: Request,
+    { signal, timeoutMs = defaultTimeoutMs, writes }: UnaryOptions,
+  ): Promise<Response> {
+    signal?.throwIfAborted()
+    const name = `${call.path.slice(call.path.lastIndexOf('/') + 1)} at ${address}`
+    let abort: (() => void) | undefined
+    try {
+      return await new Promise<Response>((resolve, reject) => {
+        const answered: ClientUnaryCall = client.makeUnaryRequest(
+          call.path,
+          call.serialize,
+          call.deserialize,
+          request,
+          { deadline: Date.now() + timeoutMs },
+          (failure, response) => {
+            if (response !== undefined) resolve(response)
+            else if (signal?.aborted === true) reject(asError(signal.reason))
+            else reject(storeError(failure ?? { code: 2, details: 'neither an answer nor an error' }, { name, writes }))
+          },
+        )
+        abort = () => answered.cancel()
+        signal?.addEventListener('abort', abort, { once: true })
+      })
+    } finally {
+      if (abort !== undefined) signal?.removeEventListener('abort', abort)
+    }
+  }
+}
+
+function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error('the call was aborted', { cause: reason })
+}

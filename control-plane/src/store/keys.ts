@@ -1,0 +1,75 @@
+import { commandId as commandIdSchema } from '@regent/contract/api.ts'
+import { etcdKeyPrefix } from '@regent/contract/names.ts'
+import { printed } from '@regent/contract/problem.ts'
+import { namePattern } from '@regent/contract/variable.ts'
+
+/** Longest id that becomes part of a key, in characters. */
+const longestId = 128
+
+/**
+ * The keys of the control plane in etcd. Each part that comes from outside is checked to be one id, so that nothing
+ * that a client sends can end up in another key than the one that it names; what is no id throws a `TypeError`.
+ */
+export const keys = {
+  agent: (agentId: string) => key('agents', name({ agentId })),
+  status: (agentId: string) => key('status', name({ agentId })),
+  fence: (agentId: string) => key('fences', name({ agentId })),
+  connection: (agentId: string) => key('connections', name({ agentId })),
+  pod: (podUid: string) => key('pods', name({ podUid })),
+  agentKey: (agentId: string, keyId: string) => key('keys', name({ agentId }), name({ keyId })),
+  token: (tokenId: string) => key('tokens', name({ tokenId })),
+  openCommand: (agentId: string, id: string) => key('commands/open', name({ agentId }), commandId(id)),
+  doneCommand: (agentId: string, id: string) => key('commands/done', name({ agentId }), commandId(id)),
+  /** What a command carries: written once, so that its changes of state do not write it again. */
+  commandPayload: (agentId: string, id: string) => key('commands/payload', name({ agentId }), commandId(id)),
+  /** @param hash SHA-256 of the principal and its key, in hexadecimal */
+  idempotency: (hash: string) => key('idempotency', name({ hash })),
+} as const
+
+/** What lists and watches ask for: all keys below one place. Each ends with `/`, so that no name is another's prefix. */
+export const prefixes = {
+  everything: etcdKeyPrefix,
+  agents: key('agents', ''),
+  statuses: key('status', ''),
+  fences: key('fences', ''),
+  connections: key('connections', ''),
+  pods: key('pods', ''),
+  tokens: key('tokens', ''),
+  agentKeys: (agentId: string) => key('keys', name({ agentId }), ''),
+  /** Of all agents. */
+  allOpenCommands: key('commands/open', ''),
+  openCommands: (agentId: string) => key('commands/open', name({ agentId }), ''),
+  /** Of all agents. */
+  allDoneCommands: key('commands/done', ''),
+  doneCommands: (agentId: string) => key('commands/done', name({ agentId }), ''),
+  commandPayloads: (agentId: string) => key('commands/payload', name({ agentId }), ''),
+} as const
+
+/** The last part of a key: the id of what is stored there. */
+export function idOf(storedKey: string): string {
+  return storedKey.slice(storedKey.lastIndexOf('/') + 1)
+}
+
+/** The part before the last: the agent of a command or of a key. */
+export function agentIdOf(storedKey: string): string {
+  return idOf(storedKey.slice(0, storedKey.lastIndexOf('/')))
+}
+
+function key(...parts: readonly string[]): string {
+  return `${etcdKeyPrefix}${parts.join('/')}`
+}
+
+function name(named: Readonly<Record<string, string>>): string {
+  const [what, value] = Object.entries(named)[0] ?? ['id', '']
+  if (value.length <= longestId && namePattern.test(value)) return value
+  throw new TypeError(
+    `${what}: expected at most ${longestId} of a-z, 0-9 and inner '-', got ${printed(value)}; it becomes part of a key`,
+  )
+}
+
+function commandId(value: string): string {
+  if (commandIdSchema.safeParse(value).success) return value
+  throw new TypeError(
+    `commandId: expected 1 to 64 of A-Z, a-z, 0-9, '_' and '-', got ${printed(value)}; it becomes part of a key`,
+  )
+}

@@ -1,0 +1,135 @@
+import { ChannelCredentials, Client, connectivityState, credentials, experimental } from '@grpc/grpc-js'
+import { setTimeout as delay } from 'node:timers/promises'
+import { StoreUnavailable } from './errors.ts'
+
+/** The files with which the control plane speaks TLS to etcd. They are read again when they change. */
+export interface StoreTls {
+  readonly caFile: string
+  /** The certificate by which etcd knows the user. */
+  readonly certificateFile: string
+  readonly keyFile: string
+}
+
+export interface MembersOptions {
+  /** Client URLs of etcd, `http` or `https`; all of them alike. */
+  readonly endpoints: readonly string[]
+  /** Needed where the endpoints are `https`. */
+  readonly tls?: StoreTls | undefined
+}
+
+/** One endpoint of etcd. */
+export interface Member {
+  readonly address: string
+  readonly client: Client
+}
+
+/** How often the files are looked at, in milliseconds. */
+const TLS_REFRESH_MS = 10_000
+/** How long one endpoint may take to connect while there are others, in milliseconds. */
+const CONNECT_MS = 1000
+/** Largest answer, in bytes: a chunk of a list, every value as large as it may be. */
+const LARGEST_ANSWER_BYTES = 80 * 1024 * 1024
+
+const channelOptions = {
+  // A peer that vanished without a word is noticed after 15 s at most. etcd allows pings only while a call is open.
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 5000,
+  'grpc.initial_reconnect_backoff_ms': 100,
+  'grpc.max_reconnect_backoff_ms': 2000,
+  'grpc.max_receive_message_length': LARGEST_ANSWER_BYTES,
+  // Neither DNS nor the environment has a say in where and how etcd is called.
+  'grpc.service_config_disable_resolution': 1,
+  'grpc.enable_http_proxy': 0,
+}
+
+/** The endpoints of etcd, one of which is used until it fails: then the next one. */
+export class Members {
+  readonly #members: readonly Member[]
+  #current: number
+
+  /** @throws TypeError where an endpoint is no URL, or `https` has no files */
+  constructor({ endpoints, tls }: MembersOptions) {
+    if (endpoints.length === 0) throw new TypeError('endpoints: expected at least one client URL of etcd, got none')
+    const urls = endpoints.map((endpoint) => new URL(endpoint))
+    const secure = urls.some((url) => url.protocol === 'https:') ? tlsCredentials(tls) : undefined
+    this.#members = urls.map((url) => ({
+      address: url.host,
+      client: new Client(
+        `dns:${url.hostname}:${url.port === '' ? '2379' : url.port}`,
+        url.protocol === 'https:' && secure !== undefined ? secure : credentials.createInsecure(),
+        channelOptions,
+      ),
+    }))
+    // Pods spread themselves over the members.
+    this.#current = Math.floor(Math.random() * this.#members.length)
+  }
+
+  /** How many there are. */
+  get count(): number {
+    return this.#members.length
+  }
+
+  /**
+   * A member to which a connection stands.
+   * @param untilMs when to give up, on the clock of `performance.now()`
+   * @throws StoreUnavailable when there is none in time; the signal's reason when it is aborted
+   */
+  async connected(untilMs: number, signal?: AbortSignal): Promise<Member> {
+    for (let tried = 1; ; tried++) {
+      signal?.throwIfAborted()
+      const member = this.#use()
+      const leftMs = untilMs - performance.now()
+      if (await isReady(member, this.count > 1 ? Math.min(leftMs, CONNECT_MS) : leftMs)) return member
+      this.failed(member)
+      if (performance.now() >= untilMs) {
+        const addresses = this.#members.map(({ address }) => address).join(', ')
+        throw new StoreUnavailable(`etcd cannot be reached at ${addresses}`, { mayHaveHappened: false })
+      }
+      if (tried % this.count === 0) {
+        await delay(Math.min(50, Math.max(0, untilMs - performance.now())), undefined, signal && { signal })
+      }
+    }
+  }
+
+  /** The member did not do what it should: others are used from now on. */
+  failed(member: Member): void {
+    if (this.#use() === member) this.#current = (this.#current + 1) % this.count
+  }
+
+  /** Ends every connection and every call on them. */
+  close(): void {
+    for (const { client } of this.#members) client.close()
+  }
+
+  #use(): Member {
+    const member = this.#members[this.#current]
+    if (member === undefined) throw new RangeError(`there is no endpoint ${this.#current} of ${this.count}`)
+    return member
+  }
+}
+
+function tlsCredentials(tls: StoreTls | undefined): ChannelCredentials {
+  if (tls === undefined) {
+    throw new TypeError('tls: expected the files of a certificate for endpoints with https, got none')
+  }
+  const files = new experimental.FileWatcherCertificateProvider({
+    caCertificateFile: tls.caFile,
+    certificateFile: tls.certificateFile,
+    privateKeyFile: tls.keyFile,
+    refreshIntervalMs: TLS_REFRESH_MS,
+  })
+  return experimental.createCertificateProviderChannelCredentials(files, files)
+}
+
+/** Waits until the connection stands or has failed, but not longer than told. */
+async function isReady({ client }: Member, withinMs: number): Promise<boolean> {
+  const until = Date.now() + withinMs
+  const channel = client.getChannel()
+  for (;;) {
+    const state = channel.getConnectivityState(true)
+    if (state === connectivityState.READY) return true
+    if (state === connectivityState.TRANSIENT_FAILURE || state === connectivityState.SHUTDOWN) return false
+    if (Date.now() >= until) return false
+    await new Promise<void>((resolve) => channel.watchConnectivityState(state, until, () => resolve()))
+  }
+}

@@ -1,0 +1,70 @@
+import { z } from 'zod'
+import { UnreadableRecord } from './errors.ts'
+import type { KeyValue } from './key-value.ts'
+
+/** The only schema number so far. A change that an older control plane would misread gets the next one. */
+const schemaNumber = 1
+
+/** How one kind of value is kept in etcd: JSON with the number of its schema. */
+export interface RecordType<Value extends object> {
+  /**
+   * Reads a stored value.
+   * @throws UnreadableRecord that names the key: another schema number, no JSON, or not of this kind
+   */
+  readonly parse: (stored: Pick<KeyValue, 'key' | 'value'>) => Value
+  /** Reads what can be read of a list; the rest is left out and returned as errors, to be counted and logged. */
+  readonly parseAll: <Stored extends Pick<KeyValue, 'key' | 'value'>>(
+    stored: readonly Stored[],
+  ) => {
+    readonly records: readonly { stored: Stored; value: Value }[]
+    readonly unreadable: readonly UnreadableRecord[]
+  }
+  /** Writes a value, with its schema number. @throws z.ZodError where the value is not of this kind: our own fault */
+  readonly serialize: (value: Value) => string
+}
+
+/** A kind of value. Fields that the schema does not know are dropped when it is read. */
+export function record<Value extends object>(schema: z.ZodType<Value>): RecordType<Value> {
+  const parse = ({ key, value }: Pick<KeyValue, 'key' | 'value'>): Value => {
+    const found = envelope.safeParse(json(key, value))
+    if (!found.success) throw new UnreadableRecord(key, 'the value has no schema number')
+    if (found.data.schema !== schemaNumber) {
+      throw new UnreadableRecord(
+        key,
+        `expected schema ${schemaNumber}, got ${found.data.schema}; a newer control plane wrote it: update this one`,
+      )
+    }
+    const parsed = schema.safeParse(found.data)
+    if (parsed.success) return parsed.data
+    // Which fields, never their content: it may be a person's.
+    const fields = parsed.error.issues.map((issue) => issue.path.join('.') || 'the value')
+    throw new UnreadableRecord(key, `not of its kind: ${[...new Set(fields)].slice(0, 10).join(', ')}`)
+  }
+  return {
+    parse,
+    parseAll: (stored) => {
+      const records: { stored: (typeof stored)[number]; value: Value }[] = []
+      const unreadable: UnreadableRecord[] = []
+      for (const one of stored) {
+        try {
+          records.push({ stored: one, value: parse(one) })
+        } catch (error) {
+          if (!(error instanceof UnreadableRecord)) throw error
+          unreadable.push(error)
+        }
+      }
+      return { records, unreadable }
+    },
+    serialize: (value) => JSON.stringify({ schema: schemaNumber, ...schema.parse(value) }),
+  }
+}
+
+const envelope = z.looseObject({ schema: z.int() })
+
+function json(key: string, value: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('utf8'))
+  } catch {
+    throw new UnreadableRecord(key, 'the value is no JSON')
+  }
+}

@@ -1,0 +1,43 @@
+import { status } from '@grpc/grpc-js'
+import { Compacted, LeaseLost, StoreFull, StoreRefused, StoreUnavailable, TooLarge } from './errors.ts'
+
+/** How a call of etcd ended: a gRPC status. */
+export interface CallFailure {
+  readonly code: number
+  readonly details: string
+}
+
+/** Another member, or the same one later, may do better. */
+const PASSING = new Set<number>([
+  status.CANCELLED,
+  status.UNKNOWN,
+  status.DEADLINE_EXCEEDED,
+  status.ABORTED,
+  status.INTERNAL,
+  status.UNAVAILABLE,
+  status.DATA_LOSS,
+])
+
+/**
+ * What a failed call means to who made it.
+ *
+ * etcd tells its errors apart by words, several of them under one status. The words are those of 3.5 and 3.6; one
+ * that is not known here is {@link StoreRefused}, or {@link StoreUnavailable} where the status says so.
+ */
+export function storeError(failure: CallFailure, what: { readonly name: string; readonly writes: boolean }): Error {
+  const { code, details } = failure
+  const message = `etcd, ${what.name}: ${details}`
+  if (details.includes('database space exceeded')) {
+    return new StoreFull(`${message}; compact and defragment it, raise its quota, then disarm its NOSPACE alarm`)
+  }
+  if (details.includes('has been compacted')) return new Compacted(message)
+  if (details.includes('requested lease not found')) return new LeaseLost(message)
+  if (details.includes('request is too large') || details.includes('message larger than max')) {
+    return new TooLarge(message)
+  }
+  // Refused before it was proposed to the members.
+  if (details.includes('too many requests')) return new StoreUnavailable(message, { mayHaveHappened: false })
+  return PASSING.has(code)
+    ? new StoreUnavailable(message, { mayHaveHappened: what.writes })
+    : new StoreRefused(`${message} (${status[code] ?? code})`)
+}

@@ -1,0 +1,151 @@
+import type { Log } from '@regent/runtime/logging/log.ts'
+import { TooLarge } from './errors.ts'
+import { type CallOptions, EtcdClient } from './etcd-client.ts'
+import { follow, type FollowUpdate } from './follow.ts'
+import type { KeyValue, Page, Transaction, TransactionResult, WatchBatch } from './key-value.ts'
+import { grantLease, Lease } from './lease.ts'
+import { listByCreation, listByKey, type ListOptions, snapshot, type Snapshot } from './list.ts'
+import type { MembersOptions } from './members.ts'
+import { calls } from './protocol.ts'
+import { watch, type WatchOptions } from './watch.ts'
+import { keyValue, operationResult, rangeRequest, wireCompare, wireOperation } from './wire.ts'
+
+export type { CallOptions } from './etcd-client.ts'
+export type { FollowUpdate } from './follow.ts'
+export type { ListOptions, Snapshot } from './list.ts'
+export type { MembersOptions, StoreTls } from './members.ts'
+export type { WatchOptions } from './watch.ts'
+
+/** Largest value, in bytes. */
+export const largestValueBytes = 1024 * 1024
+/** Largest transaction, in bytes of its keys and values; etcd itself refuses 1.5 MiB. */
+export const largestTransactionBytes = 1400 * 1024
+/** Most comparisons, and most steps of either branch, of a transaction: etcd's own default. */
+export const mostOperations = 128
+
+export interface StoreOptions extends MembersOptions {
+  readonly log: Log
+}
+
+/**
+ * etcd, as the control plane uses it.
+ *
+ * Every read sees all that was written before it began (etcd's linearizable reads). Every call ends in time; one that
+ * etcd did not answer throws `StoreUnavailable`, and a write may have taken effect all the same where that says
+ * `mayHaveHappened`: so callers guard writes by what they read, and read back. Calls throw `StoreFull`, `Compacted`,
+ * `TooLarge`, `LeaseLost` and `StoreRefused` where they apply, and a signal's reason when it is aborted.
+ */
+export class Store {
+  readonly #client: EtcdClient
+  readonly #log: Log
+
+  /** Connects when the first call needs it. @throws TypeError for endpoints or TLS files that cannot be */
+  constructor({ log, ...members }: StoreOptions) {
+    this.#client = new EtcdClient(members)
+    this.#log = log
+  }
+
+  /** The value of one key, at the newest revision or at the one that is asked for. */
+  async get(
+    key: string,
+    { revision, ...options }: CallOptions & { readonly revision?: bigint } = {},
+  ): Promise<{ readonly found: KeyValue | undefined; readonly revision: bigint }> {
+    const answer = await this.#client.unary(
+      calls.range,
+      { ...rangeRequest(key, false), ...(revision === undefined ? {} : { revision }) },
+      { ...options, writes: false },
+    )
+    const [found] = answer.kvs
+    return { found: found && keyValue(found), revision: answer.header.revision }
+  }
+
+  /** A page of the keys below a prefix, by key or in the order of creation. It may end before `limit`: see `more`. */
+  async list(prefix: string, options: ListOptions = {}): Promise<Page> {
+    return options.order === 'created'
+      ? await listByCreation(this.#client, prefix, options)
+      : await listByKey(this.#client, prefix, options)
+  }
+
+  /** Everything below a prefix at one revision, read page by page. For what is bounded by other means. */
+  async snapshot(prefix: string, options: CallOptions = {}): Promise<Snapshot> {
+    return await snapshot(this.#client, prefix, options)
+  }
+
+  /** How many keys are below a prefix. */
+  async count(
+    prefix: string,
+    options: CallOptions = {},
+  ): Promise<{ readonly count: number; readonly revision: bigint }> {
+    const answer = await this.#client.unary(
+      calls.range,
+      { ...rangeRequest(prefix, true), countOnly: true },
+      { ...options, writes: false },
+    )
+    return { count: Number(answer.count), revision: answer.header.revision }
+  }
+
+  /**
+   * Does all of `then` where every comparison holds, else all of `otherwise`, at once and at one revision.
+   * @throws TooLarge before anything is sent; StoreUnavailable where the outcome may be unknown
+   */
+  async transact(transaction: Transaction, options: CallOptions = {}): Promise<TransactionResult> {
+    const { when, then, otherwise = [] } = transaction
+    const writes = mustFit(transaction)
+    const answer = await this.#client.unary(
+      calls.transact,
+      { compare: when.map(wireCompare), success: then.map(wireOperation), failure: otherwise.map(wireOperation) },
+      { ...options, writes },
+    )
+    return {
+      succeeded: answer.succeeded,
+      revision: answer.header.revision,
+      results: answer.responses.map(operationResult),
+    }
+  }
+
+  /** Asks for a lease and keeps it alive until it is revoked, or lost. */
+  async lease(ttlSeconds: number, options: CallOptions = {}): Promise<Lease> {
+    return await Lease.grant(this.#client, ttlSeconds, this.#log, options)
+  }
+
+  /** Asks for a lease that runs out by itself: its keys live about that long. @returns its id */
+  async expiry(ttlSeconds: number, options: CallOptions = {}): Promise<bigint> {
+    return (await grantLease(this.#client, ttlSeconds, options)).id
+  }
+
+  /** What happens below a prefix after a revision; see {@link watch} for what is guaranteed. */
+  watch(prefix: string, options: WatchOptions): AsyncGenerator<WatchBatch, void, undefined> {
+    return watch(this.#client, prefix, options, this.#log)
+  }
+
+  /** What is below a prefix, then what happens there; see {@link follow} for what is guaranteed. */
+  follow(prefix: string, options: { readonly signal: AbortSignal }): AsyncGenerator<FollowUpdate, void, undefined> {
+    return follow(this.#client, prefix, options.signal, this.#log)
+  }
+
+  /** Ends every connection, watch and renewal. Leases that were not revoked run out by themselves. */
+  close(): void {
+    this.#client.close()
+  }
+}
+
+/** @returns whether the transaction may write. @throws TooLarge */
+function mustFit({ when, then, otherwise = [] }: Transaction): boolean {
+  const most = Math.max(when.length, then.length, otherwise.length)
+  if (most > mostOperations) throw new TooLarge(`a transaction has at most ${mostOperations} steps, got ${most}`)
+  let bytes = 0
+  let writes = false
+  for (const operation of [...then, ...otherwise]) {
+    writes ||= !('get' in operation)
+    if (!('put' in operation)) continue
+    const size = Buffer.byteLength(operation.value)
+    if (size > largestValueBytes) {
+      throw new TooLarge(`${operation.put}: expected a value of at most ${largestValueBytes} bytes, got ${size}`)
+    }
+    bytes += size + Buffer.byteLength(operation.put)
+  }
+  if (bytes > largestTransactionBytes) {
+    throw new TooLarge(`expected a transaction of at most ${largestTransactionBytes} bytes, got ${bytes}; divide it`)
+  }
+  return writes
+}

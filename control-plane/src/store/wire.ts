@@ -1,0 +1,55 @@
+import type { Compare, KeyValue, Operation, OperationResult } from './key-value.ts'
+import type { Message } from './protocol-types.ts'
+import type { WireKeyValue, WireResult } from './protocol.ts'
+
+/** The first key after all that begin with the prefix: every prefix of ours ends with `/`, which `0` follows. */
+export function rangeEnd(prefix: string): Uint8Array {
+  if (!prefix.endsWith('/')) {
+    throw new TypeError(`prefix: expected one that ends with '/', got '${prefix}'; use prefixes of keys.ts`)
+  }
+  return Buffer.from(`${prefix.slice(0, -1)}0`)
+}
+
+/** What etcd is asked to read for a key or for a prefix. */
+export function rangeRequest(key: string, prefix: boolean, limit?: number): Message<'RangeRequest'> {
+  return {
+    key: Buffer.from(key),
+    ...(prefix ? { rangeEnd: rangeEnd(key) } : {}),
+    ...(limit === undefined ? {} : { limit: BigInt(limit) }),
+  }
+}
+
+export function wireCompare(compare: Compare): Message<'Compare'> {
+  const key = Buffer.from(compare.key)
+  if ('modRevision' in compare) return { key, target: 'MOD', result: 'EQUAL', modRevision: compare.modRevision }
+  if ('createRevision' in compare) {
+    return { key, target: 'CREATE', result: 'EQUAL', createRevision: compare.createRevision }
+  }
+  return { key, target: 'CREATE', result: compare.exists ? 'GREATER' : 'EQUAL', createRevision: 0n }
+}
+
+export function wireOperation(operation: Operation): Message<'RequestOp'> {
+  if ('put' in operation) {
+    const value = typeof operation.value === 'string' ? Buffer.from(operation.value) : operation.value
+    return { requestPut: { key: Buffer.from(operation.put), value, lease: operation.lease ?? 0n } }
+  }
+  if ('delete' in operation) {
+    const end = operation.prefix === true ? { rangeEnd: rangeEnd(operation.delete) } : {}
+    return { requestDeleteRange: { key: Buffer.from(operation.delete), ...end } }
+  }
+  return { requestRange: rangeRequest(operation.get, operation.prefix === true, operation.limit) }
+}
+
+export function operationResult(wire: WireResult): OperationResult {
+  if (wire.responseRange !== null) {
+    return { kind: 'get', items: wire.responseRange.kvs.map(keyValue), more: wire.responseRange.more }
+  }
+  if (wire.responseDeleteRange !== null) {
+    return { kind: 'delete', deleted: Number(wire.responseDeleteRange.deleted) }
+  }
+  return { kind: 'put' }
+}
+
+export function keyValue(wire: WireKeyValue): KeyValue {
+  return { ...wire, key: Buffer.from(wire.key).toString('utf8') }
+}
