@@ -25,6 +25,8 @@ export const defaultDeadlineSeconds = 3600
 export const longestDeadlineSeconds = 7 * 24 * 3600
 /** Longest time for which a key that was rotated out stays valid, in seconds. */
 export const longestKeyOverlapSeconds = 7 * 24 * 3600
+/** Longest life of a key that is made to expire, in seconds. */
+export const longestKeySeconds = 366 * 24 * 3600
 /** Longest life of a person's or program's token, in seconds. */
 export const longestTokenSeconds = 366 * 24 * 3600
 
@@ -84,6 +86,10 @@ export const agentKey = z.object({
 })
 export type AgentKey = z.infer<typeof agentKey>
 export const newAgentKey = agentKey.extend({ key: z.string() })
+export const createAgentKey = z.strictObject({
+  /** @default it lives until it is revoked or rotated */
+  expiresInSeconds: z.int().min(60).max(longestKeySeconds).optional(),
+})
 /** A new key; those that are valid now stay so for the overlap. */
 export const rotateAgentKey = z.strictObject({
   overlapSeconds: z.int().min(0).max(longestKeyOverlapSeconds).default(3600),
@@ -140,6 +146,7 @@ export const tokenResource = z.object({
   createdBy: z.string(),
   expiresAt: time,
 })
+export type TokenResource = z.infer<typeof tokenResource>
 export const newToken = tokenResource.extend({ token: z.string() })
 export const createToken = z.strictObject({
   name: plainText(64),

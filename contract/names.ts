@@ -37,6 +37,8 @@ export const objectNames = {
   /** The Lease of an agent: named by the agent id, which names the cluster, never by the pod. */
   agentLease: 'regent-agent-{agentId}',
   controlPlane: 'regent-control-plane',
+  /** The ServiceAccount whose token for the control plane makes an administrator, before there is any other. */
+  admin: 'regent-admin',
   consensus: 'regent-consensus',
   /** The headless Service behind the stable names of etcd's members. */
   consensusPeers: 'regent-consensus-peers',

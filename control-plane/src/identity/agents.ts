@@ -1,0 +1,73 @@
+import { X509Certificate } from 'node:crypto'
+import { agentId as agentIdSchema } from '@regent/contract/api.ts'
+import { filled, namespaceNames, objectNames } from '@regent/contract/names.ts'
+import type { AgentIdentity } from './agent-identity.ts'
+import type { AgentKeys } from './agent-keys.ts'
+import { Unauthenticated } from './refusal.ts'
+import type { ServiceAccountTokens } from './service-account-tokens.ts'
+
+export interface AgentsOptions {
+  readonly keys: Pick<AgentKeys, 'check'>
+  /** Tokens of the cluster that the control plane runs in. @default none are accepted */
+  readonly serviceAccounts?: Pick<ServiceAccountTokens, 'check'>
+}
+
+/** What the common name of an agent's certificate begins with. */
+const certificatePrefix = 'agent:'
+const accountPrefix = filled(objectNames.agent, { agentId: '' })
+
+/**
+ * Tells which agent connects: by the token of its ServiceAccount, by a key, or by a certificate that TLS has verified.
+ *
+ * Not found out here: whether the agent is approved, and whether its holder is in the pod of the token.
+ */
+export class Agents {
+  readonly #options: AgentsOptions
+
+  constructor(options: AgentsOptions) {
+    this.#options = options
+  }
+
+  /**
+   * @throws Unauthenticated with the reason
+   * @throws IdentityUnavailable while the keys of the API server are not known
+   * @throws StoreUnavailable where a key cannot be looked up
+   */
+  async identify(bearer: string): Promise<AgentIdentity> {
+    const { keys, serviceAccounts } = this.#options
+    if (bearer.startsWith('rgt_')) return keys.check(bearer)
+    if (serviceAccounts === undefined) throw new Unauthenticated('issuer')
+    const { namespace, name, pod, expiresAt } = await serviceAccounts.check(bearer)
+    const agentId = namespace === namespaceNames.system ? idAfter(accountPrefix, name) : undefined
+    if (agentId === undefined) throw new Unauthenticated('subject')
+    return { agentId, by: 'serviceAccount', expiresAt, ...(pod !== undefined && { pod }) }
+  }
+
+  /**
+   * The agent of a client certificate.
+   *
+   * @param certificate DER, of a connection whose certificate TLS has *verified* against the authority of agents; whether
+   * it did is not looked at here
+   * @throws Unauthenticated where its subject is anything but one common name of an agent
+   */
+  identifyCertificate(certificate: Uint8Array): AgentIdentity {
+    let parsed: X509Certificate
+    try {
+      parsed = new X509Certificate(certificate)
+    } catch (error) {
+      throw new Unauthenticated('malformed', { cause: error })
+    }
+    // One attribute of the subject a line: two common names are two people who might be meant.
+    const names = parsed.subject
+      .split('\n')
+      .flatMap((line) => (line.startsWith('CN=') ? [line.slice('CN='.length)] : []))
+    const agentId = names.length === 1 ? idAfter(certificatePrefix, names[0] ?? '') : undefined
+    if (agentId === undefined) throw new Unauthenticated('subject')
+    return { agentId, by: 'certificate', expiresAt: new Date(parsed.validTo) }
+  }
+}
+
+function idAfter(prefix: string, text: string): string | undefined {
+  if (!text.startsWith(prefix)) return undefined
+  return agentIdSchema.safeParse(text.slice(prefix.length)).data
+}
