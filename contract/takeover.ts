@@ -57,6 +57,8 @@ export const standby = z.object({
   pod: z.string().check(z.maxLength(253)),
   /** Whether it would accept leadership now: synced, neither draining nor cordoned, and its work prepared. */
   ready: z.boolean(),
+  /** Whether its own probe of the control plane succeeds: to whom a leader that does not reach it may yield. */
+  reaches: z.optional(z.boolean()),
 })
 export type Standby = z.infer<typeof standby>
 

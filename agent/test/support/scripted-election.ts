@@ -24,8 +24,23 @@ export class ScriptedElection extends EventEmitter<ElectionEvents> implements El
     return this.stopping.promise
   }
 
-  yield(): void {
-    throw new Error('nobody here may ask the election to yield')
+  /** Why it was asked to yield. */
+  readonly yields: string[] = []
+  /** What it was told of the control plane. */
+  readonly reached: boolean[] = []
+  /** What `verify` resolves with; the tests of it exchange it. */
+  verification: () => Promise<boolean> = () => Promise.resolve(true)
+
+  yield(why: string): void {
+    this.yields.push(why)
+  }
+
+  reach(controlPlane: boolean): void {
+    this.reached.push(controlPlane)
+  }
+
+  verify(): Promise<boolean> {
+    return this.verification()
   }
 
   become(changes: Partial<ElectionStatus>): void {
