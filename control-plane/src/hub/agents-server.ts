@@ -1,0 +1,172 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
+import type { Duplex } from 'node:stream'
+import type { SecureContextOptions } from 'node:tls'
+import { connectPath, largestMessageBytes, probePath, subprotocol } from '@regent/contract/messages.ts'
+import { type WebSocket, WebSocketServer } from 'ws'
+
+/** Nobody who means well needs longer to send the few headers of a handshake, in milliseconds. */
+const handshakeMilliseconds = 5_000
+const mostHeaderBytes = 16 * 1024
+/** Handshakes whose credentials are being checked at once; more are told to come back. */
+const mostHandshakes = 256
+/** After how long a client that was told to come back may do so, in seconds. */
+const retryAfterSeconds = 1
+
+/** An answer instead of a connection. */
+export interface Refusal {
+  readonly status: 401 | 403 | 503
+  readonly message: string
+}
+
+export interface AgentsServerOptions<Identity> {
+  /** Address to listen on; `::` is every address of both families. */
+  readonly address: string
+  /** Port; 0 takes any free one. */
+  readonly port: number
+  /** Certificate and key in PEM; absent: plain HTTP. */
+  readonly tls?: SecureContextOptions
+  /** Most connections at once. */
+  readonly mostConnections: number
+  /** Who is calling, or why it may not. Must settle in bounded time. */
+  readonly authenticate: (request: IncomingMessage) => Promise<{ readonly identity: Identity } | Refusal>
+  /** An agent is connected. Whoever is called has not read anything of it yet. */
+  readonly onAgent: (socket: WebSocket, identity: Identity) => void
+}
+
+/**
+ * The port that agents connect to: one path for their WebSocket, one for standbys that ask whether they could, and
+ * nothing else. Whoever cannot prove who it is gets an answer of HTTP, before any WebSocket.
+ */
+export class AgentsServer<Identity> {
+  readonly #options: AgentsServerOptions<Identity>
+  readonly #server: Server | TlsServer
+  readonly #sockets: WebSocketServer
+  #handshakes = 0
+  #isOpen = true
+
+  constructor(options: AgentsServerOptions<Identity>) {
+    this.#options = options
+    const settings = {
+      headersTimeout: handshakeMilliseconds,
+      requestTimeout: handshakeMilliseconds,
+      keepAliveTimeout: handshakeMilliseconds,
+      connectionsCheckingInterval: 1_000,
+      maxHeaderSize: mostHeaderBytes,
+    }
+    this.#server = options.tls === undefined ? createServer(settings) : createTlsServer({ ...settings, ...options.tls })
+    this.#server.maxConnections = options.mostConnections
+    this.#sockets = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      maxPayload: largestMessageBytes,
+      // What compresses well costs memory per connection, and messages are small.
+      perMessageDeflate: false,
+      handleProtocols: () => subprotocol,
+    })
+    this.#server.on(
+      'request',
+      (request: IncomingMessage, response: ServerResponse) => void this.#answer(request, response),
+    )
+    this.#server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      void this.#upgrade(request, socket, head)
+    })
+  }
+
+  /** Opens the port and returns its number. @throws when it cannot be opened */
+  async listen(): Promise<number> {
+    const { address, port } = this.#options
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject)
+      this.#server.listen({ host: address, port }, () => {
+        this.#server.off('error', reject)
+        resolve()
+      })
+    })
+    const bound = this.#server.address()
+    return typeof bound === 'object' && bound !== null ? bound.port : port
+  }
+
+  /** Takes another certificate for connections from now on. */
+  useCertificate(tls: SecureContextOptions): void {
+    if ('setSecureContext' in this.#server) this.#server.setSecureContext(tls)
+  }
+
+  /** Takes no connection any more. Those that are open stay: their owners end them. */
+  async close(): Promise<void> {
+    this.#isOpen = false
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
+    this.#server.closeIdleConnections()
+    await closed
+  }
+
+  /** A standby asks whether it could connect: it could where this answers 204. */
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const judged = await this.#judge(request, probePath)
+    const { status, message } = 'identity' in judged ? { status: 204, message: undefined } : judged
+    response.writeHead(status, headersOf(status))
+    response.end(message === undefined ? undefined : `${message}\n`)
+  }
+
+  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    socket.on('error', () => socket.destroy())
+    const judged = await this.#judge(request, connectPath)
+    if (!('identity' in judged)) {
+      refuse(socket, judged)
+      return
+    }
+    this.#sockets.handleUpgrade(request, socket, head, (webSocket) => {
+      this.#options.onAgent(webSocket, judged.identity)
+    })
+  }
+
+  async #judge(request: IncomingMessage, path: string): Promise<{ readonly identity: Identity } | Answer> {
+    const asked = URL.parse(request.url ?? '', 'http://agents')?.pathname
+    if (asked !== path) {
+      return asked === connectPath
+        ? { status: 426, message: `connect with a WebSocket of the sub-protocol ${subprotocol}` }
+        : { status: 404, message: `there are ${connectPath}, a WebSocket, and ${probePath}` }
+    }
+    if (request.method !== 'GET') return { status: 405, message: 'this is asked with GET' }
+    if (path === connectPath && !protocolsOf(request).includes(subprotocol)) {
+      return { status: 400, message: `offer the sub-protocol ${subprotocol}` }
+    }
+    if (!this.#isOpen) return { status: 503, message: 'this pod stops; another one answers' }
+    if (this.#handshakes >= mostHandshakes) return { status: 503, message: 'too many connect at once' }
+    this.#handshakes += 1
+    try {
+      return await this.#options.authenticate(request)
+    } finally {
+      this.#handshakes -= 1
+    }
+  }
+}
+
+interface Answer {
+  readonly status: Refusal['status'] | 400 | 404 | 405 | 426
+  readonly message: string
+}
+
+function protocolsOf({ headers }: IncomingMessage): readonly string[] {
+  return (headers['sec-websocket-protocol'] ?? '').split(',').map((protocol) => protocol.trim())
+}
+
+function headersOf(status: number): Readonly<Record<string, string>> {
+  return {
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    ...(status !== 204 && { 'content-type': 'text/plain; charset=utf-8' }),
+    ...(status === 401 && { 'www-authenticate': 'Bearer' }),
+    ...(status === 405 && { allow: 'GET' }),
+    ...(status === 426 && { upgrade: 'websocket' }),
+    ...(status === 503 && { 'retry-after': String(retryAfterSeconds) }),
+  }
+}
+
+/** Answers a handshake with HTTP and ends the connection. */
+function refuse(socket: Duplex, { status, message }: Answer): void {
+  const body = `${message}\n`
+  const headers = { ...headersOf(status), connection: 'close', 'content-length': String(Buffer.byteLength(body)) }
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${body}`)
+}
