@@ -166,6 +166,30 @@ describe('three replicas of an agent', () => {
     expect((await after).member).toBe(third[0])
   })
 
+  test('have another leader when the leader yields, but only to one that reaches the control plane', async () => {
+    const { leader, standbys, lease } = await Group.start('yielded')
+    await group.ready(2)
+    leader.election.yield('nobody here reaches it')
+    const [one] = standbys
+    if (one === undefined) throw new Error('no standby')
+    const next = nextLeader(standbys)
+    one.election.reach(true)
+    await lease.first('a standby that reaches the control plane', ({ annotations }) =>
+      (annotations[leaseAnnotations.standbys] ?? '').includes('"reaches":true'),
+    )
+    expect(leader.status.role).toBe('leading')
+    leader.election.yield('one does')
+    expect((await next).leadership.reason).toBe('yielded')
+  })
+
+  test('know for sure whether they lead when they ask', async () => {
+    const { leader, standbys } = await Group.start('verified')
+    await expect(leader.election.verify()).resolves.toBe(true)
+    for (const standby of standbys) await expect(standby.election.verify()).resolves.toBe(false)
+    await leader.stop()
+    await expect(leader.election.verify()).resolves.toBe(false)
+  })
+
   test('keep their leader when the Lease is deleted, with a greater epoch and new work', async () => {
     const { leader, standbys, lease } = await Group.start('deleted')
     const before = epochOf(leader)

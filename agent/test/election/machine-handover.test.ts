@@ -180,8 +180,12 @@ describe('a cordoned replica', () => {
 })
 
 describe('a leader that yields', () => {
-  test('does not without a standby that is ready', () => {
-    const play = leader().give({ type: 'standbys', standbys: [{ pod: 'pod-b', ready: false }] })
+  test.each([
+    ['none is ready', { ready: false, reaches: true }],
+    ['the ready one does not reach the control plane either', { ready: true, reaches: false }],
+    ['the ready one is of a version that does not say whether it does', { ready: true }],
+  ])('does not where %s', (_, standby) => {
+    const play = leader().give({ type: 'standbys', standbys: [{ pod: 'pod-b', ...standby }] })
     play.give({ type: 'yield' })
     expect(play.status.role).toBe('leading')
   })

@@ -285,3 +285,20 @@ describe('a leader whose main thread hangs', () => {
     expect(play.state.hold?.acknowledgedAt).toEqual(play.now)
   })
 })
+
+describe('a replica that is told that another leads', () => {
+  test('renews at once where it holds the Lease: the answer is as fresh as the question', () => {
+    const play = leader().live(retryMs)
+    play.serve()
+    expect(play.pending).toBe('none')
+    play.give({ type: 'verify' })
+    expect(play.pending).toBe('renew')
+    play.serve()
+    expect(play.state.hold?.acknowledgedAt).toEqual(play.now)
+  })
+
+  test('asks nobody where it does not', () => {
+    const play = standby()
+    expect(play.give({ type: 'verify' }).pending).toBe('none')
+  })
+})

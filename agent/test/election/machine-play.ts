@@ -235,7 +235,7 @@ export function leader(options: Partial<MachineOptions> = {}): Play {
   play.give({
     type: 'standbys',
     standbys: [
-      { pod: 'pod-b', ready: true },
+      { pod: 'pod-b', ready: true, reaches: true },
       { pod: 'pod-c', ready: false },
     ],
   })

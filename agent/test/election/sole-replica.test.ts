@@ -232,3 +232,12 @@ test('nobody is there to yield to', async () => {
   election.yield('the control plane does not answer')
   expect(signal.aborted).toBe(false)
 })
+
+test('it holds what nobody else can take for as long as it leads', async () => {
+  const election = elected([obedient()])
+  await expect(election.verify()).resolves.toBe(false)
+  await leadershipOf(election)
+  await expect(election.verify()).resolves.toBe(true)
+  await election.stop()
+  await expect(election.verify()).resolves.toBe(false)
+})

@@ -125,7 +125,11 @@ export class World {
 
   /** The leader knows its standbys by their connections. */
   #tellStandbys(): void {
-    const standbys = this.replicas.map(({ alive, options }) => ({ pod: options.identity.pod, ready: alive }))
+    const standbys = this.replicas.map(({ alive, options }) => ({
+      pod: options.identity.pod,
+      ready: alive,
+      reaches: true,
+    }))
     for (const replica of this.replicas) {
       const others = standbys.filter(({ pod }) => pod !== replica.options.identity.pod)
       replica.give({ type: 'standbys', standbys: others })

@@ -40,10 +40,13 @@ describe('a link to the leader', () => {
     const { listener, port } = await listening()
     const { link } = following()
     await connectedTo(link, port)
-    expect(listener.standbys()).toEqual([{ pod: 'standby', ready: false }])
+    expect(listener.standbys()).toEqual([{ pod: 'standby', ready: false, reaches: false }])
     link.announce(true, false)
     await once(listener, 'standbys')
-    expect(listener.standbys()).toEqual([{ pod: 'standby', ready: true }])
+    expect(listener.standbys()).toEqual([{ pod: 'standby', ready: true, reaches: false }])
+    link.announce(true, true)
+    await once(listener, 'standbys')
+    expect(listener.standbys()).toEqual([{ pod: 'standby', ready: true, reaches: true }])
   })
 
   test('tells what was announced while it connected', async () => {
@@ -65,7 +68,7 @@ describe('a link to the leader', () => {
         })
       }).then(({ port }) => link.follow(targetAt(port)))
     })
-    expect((await heard).toString()).toBe(helloLine({ ...standby, ready: true }))
+    expect((await heard).toString()).toBe(helloLine({ ...standby, ready: true, reaches: false }))
   })
 
   test('connects as soon as the leader listens', async () => {

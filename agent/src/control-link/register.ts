@@ -1,0 +1,65 @@
+import { type AgentMessage, closeCodes, type ControlPlaneMessage, protocolVersion } from '@regent/contract/messages.ts'
+import type { Leadership } from '../election/leadership.ts'
+import { AttemptFailed } from './attempt-failed.ts'
+import type { Connection } from './connection.ts'
+import type { LinkTiming } from './timing.ts'
+
+type RegisterMessage = AgentMessage & { readonly type: 'register' }
+
+/** What an agent registers with, beside what its leadership says. */
+export type Registration = Pick<RegisterMessage, 'agentId' | 'region' | 'capacity' | 'features'>
+
+/** The control plane's answer. */
+export type Registered = ControlPlaneMessage & { readonly type: 'registered' }
+
+export interface RegisterOptions {
+  readonly connection: Connection
+  readonly leadership: Leadership
+  readonly registration: Registration
+  readonly timing: Pick<LinkTiming, 'registerMs'>
+  readonly signal: AbortSignal
+}
+
+/**
+ * Registers on a new connection, in the name of a leadership. The connection is paused when it resolves: what follows
+ * the answer waits for whoever listens.
+ *
+ * @throws AttemptFailed when it is refused, not answered in time, or given up
+ * @throws NotLeading when the leadership is over; then nothing was sent
+ */
+export async function register(options: RegisterOptions): Promise<Registered> {
+  const { connection, leadership, registration, timing, signal } = options
+  const message: RegisterMessage = {
+    type: 'register',
+    protocolVersion,
+    ...registration,
+    lineage: leadership.lineage,
+    epoch: leadership.epoch.toString(),
+    holder: leadership.holder,
+  }
+  const text = JSON.stringify(message)
+  const { promise, resolve, reject } = Promise.withResolvers<Registered>()
+  const fail = (why: string) => (): void => reject(new AttemptFailed({ why }))
+  const abort = fail('it was given up')
+  connection.listen((heard) => {
+    connection.pause()
+    if (heard.type === 'registered') return resolve(heard)
+    connection.close(closeCodes.unexpectedMessage, `'${heard.type}' before 'registered'`)
+    fail(`the control plane sent '${heard.type}' before it answered the registration`)()
+  })
+  void connection.ended.then((ending) => reject(new AttemptFailed(ending)))
+  const late = setTimeout(
+    fail(`the registration was not answered within ${timing.registerMs / 1000} s`),
+    timing.registerMs,
+  )
+  signal.addEventListener('abort', abort, { once: true })
+  if (signal.aborted) abort()
+  try {
+    leadership.assert()
+    connection.send(text)
+    return await promise
+  } finally {
+    clearTimeout(late)
+    signal.removeEventListener('abort', abort)
+  }
+}
