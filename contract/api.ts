@@ -166,6 +166,35 @@ export const principal = z.object({
 })
 export type Principal = z.infer<typeof principal>
 
+/**
+ * What `GET /api/v1/events` tells as server-sent events, named by `type`. An event says that something changed and the
+ * little that lists show of it; the resource itself has the rest.
+ */
+export const apiEvent = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('agent'), agentId, approval }),
+  z.object({ type: z.literal('agent-removed'), agentId }),
+  z.object({
+    type: z.literal('agent-health'),
+    agentId,
+    health: agentHealth,
+    since: time,
+    activeSessions: z.int().optional(),
+    fenceConflict: z.boolean(),
+  }),
+  z.object({
+    type: z.literal('command'),
+    agentId,
+    commandId,
+    action: z.string(),
+    target: z.string(),
+    state: commandState,
+    deliveries: z.int(),
+  }),
+  /** What happened meanwhile is not known any more: read the lists again. */
+  z.object({ type: z.literal('reset') }),
+])
+export type ApiEvent = z.infer<typeof apiEvent>
+
 /** Which part of a list: `cursor` is what the page before gave as `nextCursor`. */
 export const page = z.strictObject({
   limit: z.coerce.number().int().min(1).max(longestPage).default(100),
@@ -182,13 +211,16 @@ export const problemTypes = {
   forbidden: 403,
   'not-found': 404,
   'method-not-allowed': 405,
+  'request-timeout': 408,
   conflict: 409,
   'body-too-large': 413,
   'unsupported-media-type': 415,
   'idempotency-key-reused': 422,
   'queue-full': 429,
   'too-many-requests': 429,
+  'headers-too-large': 431,
   internal: 500,
+  'identity-unavailable': 503,
   'store-unavailable': 503,
   'store-full': 507,
 } as const

@@ -1,0 +1,87 @@
+import { longestBodyBytes } from '@regent/contract/api.ts'
+import { errorCode } from '@regent/runtime/error-code.ts'
+import { Conflict, NotThere } from '../agents/errors.ts'
+import { IdentityUnavailable, NoRole, Unauthenticated } from '../identity/refusal.ts'
+import { StoreFull, StoreUnavailable, TooLarge } from '../store/errors.ts'
+import { Problem } from './problem.ts'
+
+/** After which time a caller may try again when something is away, in seconds. */
+const retryAfterSeconds = 2
+
+const retryAfter = { 'retry-after': String(retryAfterSeconds) }
+
+/** What the caller is told of an error. One that is nobody's business but ours is `internal`, without its message. */
+export function problemOf(error: unknown): Problem {
+  if (error instanceof Problem) return error
+  return problemOfIdentity(error) ?? problemOfStore(error) ?? problemOfFramework(error) ?? internal(error)
+}
+
+function internal(cause: unknown): Problem {
+  return new Problem('internal', 'something is wrong here, not with the request; the log has it under this instance', {
+    cause,
+  })
+}
+
+function problemOfIdentity(error: unknown): Problem | undefined {
+  if (error instanceof Unauthenticated) {
+    const invalid = error.reason === 'missing' ? '' : ', error="invalid_token"'
+    const headers = { 'www-authenticate': `Bearer realm="regent"${invalid}` }
+    return new Problem('unauthenticated', error.message, { headers, cause: error })
+  }
+  if (error instanceof NoRole) return new Problem('forbidden', error.message, { cause: error })
+  if (error instanceof IdentityUnavailable) {
+    return new Problem('identity-unavailable', error.message, { headers: retryAfter, cause: error })
+  }
+  return undefined
+}
+
+function problemOfStore(error: unknown): Problem | undefined {
+  if (error instanceof StoreUnavailable) {
+    const detail = error.mayHaveHappened
+      ? 'etcd did not answer in time; what was asked for may have been done or not: look before you repeat it'
+      : 'etcd did not answer in time; nothing was changed'
+    return new Problem('store-unavailable', detail, { headers: retryAfter, cause: error })
+  }
+  if (error instanceof StoreFull) {
+    return new Problem('store-full', 'etcd has reached its quota; nothing was changed, and reads go on', {
+      cause: error,
+    })
+  }
+  if (error instanceof TooLarge) return new Problem('body-too-large', error.message, { cause: error })
+  if (error instanceof NotThere) return new Problem('not-found', error.message, { cause: error })
+  if (error instanceof Conflict) return new Problem('conflict', error.message, { cause: error })
+  return undefined
+}
+
+/** Fastify's own errors, before any handler of ours has run. */
+function problemOfFramework(cause: unknown): Problem | undefined {
+  const invalid = (message: string, path = 'body') =>
+    new Problem('invalid-request', 'the request was not read', { problems: [{ path, message }], cause })
+  switch (errorCode(cause)) {
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return new Problem('body-too-large', `expected at most ${longestBodyBytes} bytes; send less at once`, { cause })
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+      return new Problem('unsupported-media-type', 'send JSON, with "Content-Type: application/json"', { cause })
+    case 'FST_ERR_CTP_EMPTY_JSON_BODY':
+      return invalid('expected JSON, got nothing; leave the Content-Type header out where there is no body')
+    case 'FST_ERR_CTP_INVALID_JSON_BODY':
+      return invalid('expected JSON, got something that is none, or that names `__proto__` or `constructor`')
+    case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
+      return invalid('expected as many bytes as the Content-Length header says')
+    case 'FST_ERR_BAD_URL':
+      return invalid('expected a path with valid percent-encoding', 'path')
+    case 'FST_ERR_MAX_PARAM_LENGTH':
+      return new Problem('not-found', 'a part of the path is longer than any id', { cause })
+    case 'FST_ERR_HANDLER_TIMEOUT':
+      return new Problem(
+        'store-unavailable',
+        'there was no answer in time; look before you repeat what you asked for',
+        {
+          headers: retryAfter,
+          cause,
+        },
+      )
+    default:
+      return undefined
+  }
+}

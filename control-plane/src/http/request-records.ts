@@ -1,0 +1,99 @@
+import { performance } from 'node:perf_hooks'
+import type { Log } from '@regent/runtime/logging/log.ts'
+import { apiPrefix, type ProblemType } from '@regent/contract/api.ts'
+import type { FastifyRequest } from 'fastify'
+import type { Caller } from '../identity/caller.ts'
+import { audit } from './audit.ts'
+import type { Operation } from './operation.ts'
+import type { Problem } from './problem.ts'
+import { TokenBuckets } from './token-buckets.ts'
+
+interface RequestRecord {
+  readonly begunMs: number
+  receivedMs?: number
+  operation?: Pick<Operation, 'method' | 'route'>
+  caller?: Caller
+  subject?: string
+  problem?: Problem
+}
+
+/** Refusals of reads that are worth a line: who may not do what. */
+const refusals: readonly ProblemType[] = ['unauthenticated', 'forbidden', 'too-many-requests']
+
+/** What is known of each request while it is under way, and the audit log at its end. */
+export class RequestRecords {
+  readonly #log: Log
+  readonly #records = new WeakMap<FastifyRequest, RequestRecord>()
+  /** Who is refused for coming too often would write the log as often: one line in ten seconds says as much. */
+  readonly #excess = new TokenBuckets({ perSecond: 0.1, burst: 1, now: () => performance.now() })
+
+  constructor(log: Log) {
+    this.#log = log
+  }
+
+  begin(request: FastifyRequest): void {
+    this.#records.set(request, { begunMs: performance.now() })
+  }
+
+  /** All of the request has arrived. */
+  received(request: FastifyRequest): void {
+    this.#of(request).receivedMs = performance.now()
+  }
+
+  asks(request: FastifyRequest, operation: Pick<Operation, 'method' | 'route'>): void {
+    this.#of(request).operation = operation
+  }
+
+  identified(request: FastifyRequest, caller: Caller): void {
+    this.#of(request).caller = caller
+  }
+
+  /** @throws Error for a request that nobody was let in with: a fault of ours */
+  callerOf(request: FastifyRequest): Caller {
+    const { caller } = this.#of(request)
+    if (caller === undefined) throw new Error('a handler ran for a request without a caller')
+    return caller
+  }
+
+  done(request: FastifyRequest, subject: string | undefined): void {
+    if (subject !== undefined) this.#of(request).subject = subject
+  }
+
+  refused(request: FastifyRequest, problem: Problem): void {
+    this.#of(request).problem = problem
+  }
+
+  /** Writes the audit log where there is something to write. Returns how long the answer took. */
+  end(request: FastifyRequest, status: number): { readonly seconds: number } {
+    const { begunMs, receivedMs, operation, caller, problem, subject } = this.#of(request)
+    const seconds = (performance.now() - (receivedMs ?? begunMs)) / 1000
+    if (operation === undefined) return { seconds }
+    const outcome = problem?.type ?? 'done'
+    const isWorthIt =
+      outcome === 'too-many-requests'
+        ? this.#excess.take(caller?.id ?? request.ip) === 0
+        : operation.method !== 'GET' || (outcome !== 'done' && refusals.includes(outcome))
+    if (isWorthIt) {
+      audit(this.#log, {
+        requestId: request.id,
+        caller,
+        address: request.ip,
+        method: request.method,
+        route: operation.route,
+        subject: subject ?? request.url.replace(/[?#].*$/s, '').slice(apiPrefix.length),
+        outcome,
+        status,
+        ...(problem !== undefined && { why: problem.message }),
+      })
+    }
+    return { seconds }
+  }
+
+  #of(request: FastifyRequest): RequestRecord {
+    const known = this.#records.get(request)
+    if (known !== undefined) return known
+    const begun: RequestRecord = { begunMs: performance.now() }
+    this.#records.set(request, begun)
+    return begun
+  }
+}
