@@ -85,13 +85,10 @@ export class Link {
   lead(leadership: Leadership): void {
     this.#leadership = leadership
     this.#signMs = this.#nowMs()
-    const change = (): void => {
-      clearTimeout(this.#patience)
-      // Not later: it says that nothing more should be given to this leader.
-      this.beat()
-    }
-    leadership.signal.addEventListener('abort', change, { once: true })
-    leadership.draining.addEventListener('abort', change, { once: true })
+    const { signal, draining } = leadership
+    // At once: it says that nothing more should be given to this leader.
+    draining.addEventListener('abort', () => this.beat(), { once: true })
+    signal.addEventListener('abort', () => signal.reason === 'suspended' && this.beat(), { once: true })
     this.beat()
     if (this.#current === undefined) this.#hope()
     void this.#keep(leadership)

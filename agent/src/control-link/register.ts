@@ -41,6 +41,8 @@ export async function register(options: RegisterOptions): Promise<Registered> {
   const { promise, resolve, reject } = Promise.withResolvers<Registered>()
   const fail = (why: string) => (): void => reject(new AttemptFailed({ why }))
   const abort = fail('it was given up')
+  // Nobody waits for it where the leadership turns out to be over.
+  promise.catch(() => undefined)
   connection.listen((heard) => {
     connection.pause()
     if (heard.type === 'registered') return resolve(heard)
