@@ -35,6 +35,8 @@ export const prefixes = {
   connections: key('connections', ''),
   pods: key('pods', ''),
   tokens: key('tokens', ''),
+  /** Of all agents. */
+  allAgentKeys: key('keys', ''),
   agentKeys: (agentId: string) => key('keys', name({ agentId }), ''),
   /** Of all agents. */
   allOpenCommands: key('commands/open', ''),

@@ -77,7 +77,7 @@ export class Lease {
     this.#timer = setTimeout(() => {
       if (performance.now() < this.#validUntilMs) this.#watchTheClock()
       else this.#end(new LeaseLost(`the lease ${this.id} could not be renewed in time`))
-    }, this.#validUntilMs - performance.now())
+    }, Math.max(0, this.#validUntilMs - performance.now()))
   }
 
   #end(reason: LeaseLost): void {

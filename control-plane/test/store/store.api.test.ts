@@ -1,9 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
+import type { Proxy } from '../../../agent/test/faults/proxy.ts'
 import { Compacted, LeaseLost, StoreRefused, StoreUnavailable, TooLarge } from '../../src/store/errors.ts'
 import { keys, prefixes } from '../../src/store/keys.ts'
 import type { KeyValue, Page } from '../../src/store/key-value.ts'
 import { largestValueBytes, type ListOptions, mostOperations, type Store } from '../../src/store/store.ts'
-import { Etcd } from '../support/etcd.ts'
+import { Etcd, proxyTo } from '../support/etcd.ts'
 import { openStore, text } from '../support/store.ts'
 
 let etcd: Etcd
@@ -232,36 +233,47 @@ describe('a list', () => {
 })
 
 describe('a call', () => {
+  let proxy: Proxy
+  let proxied: Store
+  beforeEach(async () => {
+    proxy = await proxyTo(etcd)
+    proxied = openStore({ endpoints: [`http://${proxy.host}:${proxy.port}`] })
+    await proxied.get(keys.agent('a'))
+  })
+  afterEach(async () => {
+    proxied.close()
+    await proxy.close()
+  })
+
   test('that is aborted ends with the reason, before and while it is under way', async () => {
     const reason = new Error('enough')
     await expect(store.get(keys.agent('a'), { signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
-    etcd.member.freeze()
-    try {
-      const abort = new AbortController()
-      const asked = store.get(keys.agent('a'), { signal: abort.signal })
-      setTimeout(() => abort.abort(reason), 50)
-      await expect(asked).rejects.toBe(reason)
-    } finally {
-      etcd.member.thaw()
-    }
+    await proxy.set('freeze')
+    const abort = new AbortController()
+    const asked = proxied.get(keys.agent('a'), { signal: abort.signal })
+    setTimeout(() => abort.abort(reason), 50)
+    await expect(asked).rejects.toBe(reason)
   })
 
   test('to an etcd that hangs ends in time, and tells whether it may have happened', async () => {
+    await proxy.set('freeze')
     const key = keys.agent('frozen')
-    await put(key)
-    etcd.member.freeze()
     const began = performance.now()
-    try {
-      const read = store.get(key, { timeoutMs: 500 })
-      const readOnly = store.transact({ when: [], then: [{ get: key }] }, { timeoutMs: 500 })
-      const write = store.transact({ when: [], then: [{ put: key, value: 'late' }] }, { timeoutMs: 500 })
-      const ends = await Promise.allSettled([read, readOnly, write])
-      expect(ends.map((end) => end.status === 'rejected' && mayHaveHappened(end.reason))).toEqual([false, false, true])
-    } finally {
-      etcd.member.thaw()
-    }
+    const ends = await Promise.allSettled([
+      proxied.get(key, { timeoutMs: 500 }),
+      proxied.transact({ when: [], then: [{ get: key }] }, { timeoutMs: 500 }),
+      proxied.transact({ when: [], then: [{ put: key, value: 'late' }] }, { timeoutMs: 500 }),
+    ])
+    expect(ends.map((end) => end.status === 'rejected' && mayHaveHappened(end.reason))).toEqual([false, false, true])
     expect(performance.now() - began).toBeLessThan(3000)
-    expect((await store.get(key)).found).toBeDefined()
+  })
+
+  test('whose answer is lost may have happened, and did', async () => {
+    const key = keys.agent('answer-lost')
+    await proxy.set('half-open')
+    const write = proxied.transact({ when: [], then: [{ put: key, value: 'written' }] }, { timeoutMs: 500 })
+    expect(mayHaveHappened(await write.catch((thrown: unknown) => thrown))).toBe(true)
+    expect(text((await store.get(key)).found)).toBe('written')
   })
 
   test('to where nobody listens ends in time, and has not happened', async () => {

@@ -3,10 +3,13 @@ import { Compacted } from '../../src/store/errors.ts'
 import { keys, prefixes } from '../../src/store/keys.ts'
 import type { WatchBatch } from '../../src/store/key-value.ts'
 import type { Store } from '../../src/store/store.ts'
-import { Etcd } from '../support/etcd.ts'
+import type { Proxy } from '../../../agent/test/faults/proxy.ts'
+import { waitFor } from '../../../test/cluster/wait-for.ts'
+import { Etcd, proxyTo } from '../support/etcd.ts'
 import { openStore, text } from '../support/store.ts'
 
 let etcd: Etcd
+let proxy: Proxy
 let store: Store
 let ended: AbortController
 let nextAgent = 0
@@ -14,6 +17,7 @@ let agent: string
 let lines: unknown[]
 beforeAll(async () => {
   etcd = await Etcd.start()
+  proxy = await proxyTo(etcd)
 })
 beforeEach(() => {
   lines = []
@@ -26,6 +30,7 @@ afterEach(() => {
   store.close()
 })
 afterAll(async () => {
+  await proxy.close()
   await etcd.close()
 })
 
@@ -36,7 +41,7 @@ async function put(name: string, value = name, by = store): Promise<bigint> {
 }
 
 /** Names of the keys of the next events, in order, until there are `count`. */
-async function next(watched: AsyncGenerator<WatchBatch>, count: number): Promise<readonly string[]> {
+async function next(watched: AsyncGenerator<WatchBatch, void>, count: number): Promise<readonly string[]> {
   const names: string[] = []
   while (names.length < count) {
     const { done, value } = await watched.next()
@@ -125,23 +130,22 @@ describe('a watch', () => {
     await expect(watched.next()).rejects.toThrow(/restored from a backup/)
   })
 
-  test('notices that its connection died silently, and goes on', async () => {
-    const watched = store.watch(prefixes.openCommands(agent), { after: await put('a'), signal: ended.signal })
-    await put('b')
-    expect(await next(watched, 1)).toEqual(['b'])
-    const onward = next(watched, 1)
-    etcd.member.freeze()
-    const frozen = performance.now()
+  test('notices that its connection died silently, and goes on over a new one', async () => {
+    const proxied = openStore({ endpoints: [`http://${proxy.host}:${proxy.port}`] }, { lines })
     try {
-      while (!lines.some((line) => JSON.stringify(line).includes('etcd-watch-restarts'))) {
-        expect(performance.now() - frozen).toBeLessThan(20_000)
-        await new Promise((resolve) => setTimeout(resolve, 50))
-      }
+      const watched = proxied.watch(prefixes.openCommands(agent), { after: await put('a'), signal: ended.signal })
+      await put('b')
+      expect(await next(watched, 1)).toEqual(['b'])
+      const onward = next(watched, 2)
+      proxy.strand()
+      const stranded = performance.now()
+      await put('c')
+      await put('d')
+      expect(await onward).toEqual(['c', 'd'])
+      expect(performance.now() - stranded).toBeLessThan(20_000)
     } finally {
-      etcd.member.thaw()
+      proxied.close()
     }
-    await put('c')
-    expect(await onward).toEqual(['c'])
   })
 })
 
@@ -161,33 +165,39 @@ describe('what is followed', () => {
   })
 
   test('is listed again when etcd has compacted what was missed', async () => {
-    const followed = store.follow(prefixes.openCommands(agent), { signal: ended.signal })
-    expect(await followed.next()).toMatchObject({ value: { kind: 'snapshot', items: [] } })
-    const waiting = followed.next()
-    // While the connection stands still, it misses what is gone when it comes back.
-    const other = openStore(etcd)
-    await etcd.member.kill()
-    etcd.member.start()
-    let newest = 0n
+    await put('gone')
+    const proxied = openStore({ endpoints: [`http://${proxy.host}:${proxy.port}`] }, { lines })
     try {
-      for (const name of ['a', 'b', 'c']) newest = await put(name, name, other)
+      const followed = proxied.follow(prefixes.openCommands(agent), { signal: ended.signal })
+      expect(await followed.next()).toMatchObject({ value: { kind: 'snapshot', items: [{ key: keyOf('gone') }] } })
+      const update = followed.next()
+      await proxy.set('refuse')
+      await store.transact({ when: [], then: [{ delete: keyOf('gone') }] })
+      await put('a')
+      const revision = await put('b')
+      await etcd.etcdctl('compact', String(revision))
+      await proxy.set('pass')
+      expect(await update).toMatchObject({
+        value: { kind: 'snapshot', revision, items: [{ key: keyOf('a') }, { key: keyOf('b') }] },
+      })
+      const change = followed.next()
+      await put('c')
+      expect(await change).toMatchObject({ value: { kind: 'changes', events: [{ item: { key: keyOf('c') } }] } })
     } finally {
-      other.close()
+      proxied.close()
     }
-    await etcd.etcdctl('compact', String(newest))
-    // Whatever way it took: what it says last is what is there.
-    const known = new Set<string>()
-    let update = await waiting
-    for (;;) {
-      if (update.done === true) throw new Error('the end came early')
-      if (update.value.kind === 'snapshot') known.clear()
-      const items = update.value.kind === 'snapshot' ? update.value.items : []
-      for (const { key } of items) known.add(key)
-      const events = update.value.kind === 'changes' ? update.value.events : []
-      for (const event of events) if (event.kind === 'put') known.add(event.item.key)
-      if (known.size === 3) break
-      update = await followed.next()
+  })
+
+  test('begins once etcd is there', async () => {
+    await proxy.set('refuse')
+    const proxied = openStore({ endpoints: [`http://${proxy.host}:${proxy.port}`] }, { lines })
+    try {
+      const first = proxied.follow(prefixes.openCommands(agent), { signal: ended.signal }).next()
+      await waitFor('a failure', () => lines.some((line) => JSON.stringify(line).includes('etcd-list-again')))
+      await proxy.set('pass')
+      expect(await first).toMatchObject({ value: { kind: 'snapshot', items: [] } })
+    } finally {
+      proxied.close()
     }
-    expect([...known]).toEqual(['a', 'b', 'c'].map(keyOf))
   })
 })

@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Proxy } from '../../../agent/test/faults/proxy.ts'
 import { binary } from '../../../test/cluster/binaries.ts'
 import { mustRun } from '../../../test/cluster/command-line.ts'
 import { waitFor } from '../../../test/cluster/wait-for.ts'
@@ -94,20 +95,23 @@ export class Etcd {
     const folder = await mkdtemp(join(tmpdir(), 'regent-etcd-'))
     const ports = await freePorts(2 * members)
     const scheme = tls === undefined ? 'http' : 'https'
+    // A server is known by its name: TLS has no such thing as the name of an address.
+    const host = tls === undefined ? '127.0.0.1' : 'localhost'
     const places = Array.from({ length: members }, (_, index) => ({
       name: `member-${index}`,
-      client: `${scheme}://127.0.0.1:${ports[2 * index] ?? 0}`,
+      listen: `${scheme}://127.0.0.1:${ports[2 * index] ?? 0}`,
+      client: `${scheme}://${host}:${ports[2 * index] ?? 0}`,
       peer: `http://127.0.0.1:${ports[2 * index + 1] ?? 0}`,
     }))
     const cluster = places.map(({ name, peer }) => `${name}=${peer}`).join(',')
     const started = new Etcd(
       folder,
-      places.map(({ name, client, peer }) => {
+      places.map(({ name, listen, client, peer }) => {
         const command = [
           program,
           `--name=${name}`,
           `--data-dir=${join(folder, name)}`,
-          `--listen-client-urls=${client}`,
+          `--listen-client-urls=${listen}`,
           `--advertise-client-urls=${client}`,
           `--listen-peer-urls=${peer}`,
           `--initial-advertise-peer-urls=${peer}`,
@@ -178,6 +182,12 @@ export class Etcd {
       tls === undefined ? [] : [`--cacert=${tls.caFile}`, `--cert=${tls.certificateFile}`, `--key=${tls.keyFile}`]
     return await mustRun([await binary('etcdctl'), `--endpoints=${endpoint}`, ...files, ...args])
   }
+}
+
+/** A proxy before the only member, that breaks connections as networks do. */
+export async function proxyTo(etcd: Etcd): Promise<Proxy> {
+  const { hostname, port } = new URL(etcd.member.endpoint)
+  return await Proxy.listen({ host: hostname, port: Number(port) })
 }
 
 /** Ports that nobody listens on, held open together so that they differ. */
