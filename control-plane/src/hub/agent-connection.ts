@@ -1,0 +1,239 @@
+import { randomUUID } from 'node:crypto'
+import {
+  type AgentMessage,
+  closeCodes,
+  type ControlPlaneMessage,
+  registerWithinSeconds,
+} from '@regent/contract/messages.ts'
+import type { Log } from '@regent/runtime/logging/log.ts'
+import type { WebSocket } from 'ws'
+import type { AgentIdentity } from '../identity/agent-identity.ts'
+import { StoreUnavailable } from '../store/errors.ts'
+import type { Lease } from '../store/lease.ts'
+import type { AgentSocketOptions } from './agent-socket.ts'
+import { AgentSocket } from './agent-socket.ts'
+import type { Refused, Registered, Registration, Registrations } from './registrations.ts'
+
+/** Codes of RFC 6455 and its registry. */
+export const ordinaryCodes = { done: 1000, goingAway: 1001, internal: 1011, tryAgainLater: 1013 } as const
+
+/** Most results that are being stored at once; beyond it nothing more is read from the agent. */
+const mostUnanswered = 64
+
+/** What an agent says of itself in a heartbeat. */
+export type Heartbeat = Extract<AgentMessage, { readonly type: 'heartbeat' }>
+export type Health = Heartbeat['status'] | 'stale'
+export type Outcome = Extract<AgentMessage, { readonly type: 'done' | 'failed' }>
+
+/** The commands of one agent, as long as one connection speaks for it. */
+export interface CommandQueue {
+  /** Sends what may be sent, from now on. */
+  start(): void
+  /** Sends nothing new; results are still taken. */
+  pause(): void
+  received(commandId: string): void
+  /**
+   * Stores how a command ended. Resolves when it is stored, or when there is nothing to store because it was stored
+   * before or does not exist any more. `fenced`: another connection speaks for the agent now.
+   * @throws StoreUnavailable where it may not be stored
+   */
+  finish(outcome: Outcome): Promise<'stored' | 'fenced'>
+  /** Ends everything. */
+  close(): Promise<void>
+}
+
+export interface AgentConnectionOptions {
+  readonly socket: WebSocket
+  readonly identity: AgentIdentity
+  readonly registrations: Pick<Registrations, 'register'>
+  /** The lease of this pod; nothing while etcd is away. */
+  readonly lease: () => Lease | undefined
+  readonly openQueue: (registered: Registered, send: (message: ControlPlaneMessage) => void) => CommandQueue
+  readonly heartbeatIntervalSeconds: number
+  /** Silence after which the agent is stale, in seconds. */
+  readonly staleAfterSeconds: number
+  readonly onRegistered: (connection: AgentConnection, registered: Registered) => void
+  readonly onRefused: (refused: Refused, message: Registration) => void
+  /** The agent is doing well, or not so well. */
+  readonly onHealth: (registered: Registered, health: Health, activeSessions: number | undefined) => void
+  /** Once, when the socket is closed and the queue has ended. */
+  readonly onClosed: (connection: AgentConnection, code: number) => void
+  readonly log: Log
+  readonly ping?: AgentSocketOptions
+}
+
+/**
+ * One connection of an agent, from its first message to its end. What the agent sends is handled as it comes; what
+ * takes time, storing a result, is bounded in number, and nothing more is read meanwhile.
+ */
+export class AgentConnection {
+  readonly connectionId = randomUUID()
+  readonly identity: AgentIdentity
+  readonly #options: AgentConnectionOptions
+  readonly #socket: AgentSocket
+  readonly #registrationTimer: NodeJS.Timeout
+  #staleTimer: NodeJS.Timeout | undefined
+  #expiryTimer: NodeJS.Timeout | undefined
+  #registering: Promise<void> | undefined
+  #registered: Registered | undefined
+  #queue: CommandQueue | undefined
+  #health: Health = 'online'
+  #unanswered = 0
+  #isClosed = false
+
+  constructor(options: AgentConnectionOptions) {
+    this.#options = options
+    this.identity = options.identity
+    this.#socket = new AgentSocket(
+      options.socket,
+      { onMessage: (message) => this.#take(message), onClosed: (code) => void this.#ended(code) },
+      options.ping ?? {},
+    )
+    this.#registrationTimer = setTimeout(
+      () => this.close(closeCodes.registrationTimeout, `no registration within ${registerWithinSeconds} s`),
+      registerWithinSeconds * 1000,
+    )
+    this.#endWithCredentials(options.identity)
+  }
+
+  /** What was registered; nothing before that. */
+  get registered(): Registered | undefined {
+    return this.#registered
+  }
+
+  get health(): Health {
+    return this.#health
+  }
+
+  /** Asks the agent to connect to another pod. It keeps this connection until it has. */
+  move(reason: string): void {
+    this.#socket.send({ type: 'move', reason })
+  }
+
+  /** Another connection speaks for the agent now. */
+  supersede(epoch: bigint, holder: string): void {
+    // The same leader moved: it has nothing to look up.
+    const hasMoved = this.#registered?.epoch === epoch && this.#registered.holder === holder
+    if (hasMoved) this.close(ordinaryCodes.done, 'moved')
+    else this.close(closeCodes.fenced, 'a newer leadership registered')
+  }
+
+  close(code: number, reason: string): void {
+    this.#socket.close(code, reason)
+  }
+
+  #take(message: AgentMessage): void {
+    if (this.#registered === undefined || message.type === 'register') {
+      if (message.type === 'register' && this.#registering === undefined) this.#registering = this.#register(message)
+      else this.close(closeCodes.unexpectedMessage, `'${message.type}' is out of turn`)
+      return
+    }
+    switch (message.type) {
+      case 'heartbeat':
+        this.#beat(this.#registered, message.status, message.activeSessions)
+        return
+      case 'received':
+        this.#queue?.received(message.commandId)
+        return
+      case 'done':
+      case 'failed':
+        void this.#finish(message)
+    }
+  }
+
+  async #register(message: Registration): Promise<void> {
+    clearTimeout(this.#registrationTimer)
+    const { registrations, identity, heartbeatIntervalSeconds, onRegistered, onRefused, openQueue, log } = this.#options
+    // Until it is registered nothing else may come; what does waits in its kernel.
+    this.#socket.pause()
+    try {
+      const lease = this.#options.lease()
+      if (lease === undefined) throw new StoreUnavailable('this pod has no lease of etcd', { mayHaveHappened: false })
+      const outcome = await registrations.register(identity, message, this.connectionId, lease)
+      if ('code' in outcome) {
+        onRefused(outcome, message)
+        this.close(outcome.code, outcome.reason)
+        return
+      }
+      this.#registered = outcome
+      this.#socket.send({ type: 'registered', connectionId: this.connectionId, heartbeatIntervalSeconds })
+      onRegistered(this, outcome)
+      // It may have been closed meanwhile: then it is entered, and left by whoever hears of the end.
+      if (this.#isClosed) return
+      this.#queue = openQueue(outcome, (sent) => this.#socket.send(sent))
+      this.#queue.start()
+      this.#watchSilence()
+      this.#socket.resume()
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) {
+        log.error('registration-failed', { agent: identity.agentId, error: error as Error })
+      }
+      const away = error instanceof StoreUnavailable
+      this.close(away ? ordinaryCodes.tryAgainLater : ordinaryCodes.internal, 'the registration could not be stored')
+    }
+  }
+
+  #beat(registered: Registered, health: Health, activeSessions?: number): void {
+    this.#watchSilence()
+    this.#health = health
+    // Who drains, is suspended or is silent takes nothing new.
+    if (health === 'online') this.#queue?.start()
+    else this.#queue?.pause()
+    this.#options.onHealth(registered, health, activeSessions)
+  }
+
+  async #finish(outcome: Outcome): Promise<void> {
+    const { commandId } = outcome
+    this.#unanswered += 1
+    if (this.#unanswered >= mostUnanswered) this.#socket.pause()
+    try {
+      const stored = await this.#queue?.finish(outcome)
+      if (stored === 'stored') this.#socket.send({ type: 'stored', commandId })
+      if (stored === 'fenced') this.close(closeCodes.fenced, 'another connection speaks for this agent')
+    } catch (error) {
+      // The agent keeps the result until it is told that it is stored, and repeats it when it is connected again.
+      const { log, identity } = this.#options
+      log.warn('result-unstored', { agent: identity.agentId, command: commandId, error: error as Error })
+      this.close(ordinaryCodes.tryAgainLater, 'a result could not be stored; repeat it')
+    } finally {
+      this.#unanswered -= 1
+      if (this.#unanswered === mostUnanswered - 1) this.#socket.resume()
+    }
+  }
+
+  #watchSilence(): void {
+    clearTimeout(this.#staleTimer)
+    this.#staleTimer = setTimeout(() => {
+      if (this.#registered === undefined) return
+      this.#health = 'stale'
+      this.#queue?.pause()
+      this.#options.onHealth(this.#registered, 'stale', undefined)
+    }, this.#options.staleAfterSeconds * 1000)
+  }
+
+  /** Credentials that end, end what they opened. A ServiceAccount's token ends with its pod, and its pod with us. */
+  #endWithCredentials({ expiresAt, by }: AgentIdentity): void {
+    if (expiresAt === undefined || by === 'serviceAccount') return
+    const longestTimerMs = 2 ** 31 - 1
+    const leftMs = expiresAt.getTime() - Date.now()
+    this.#expiryTimer = setTimeout(
+      () => {
+        if (leftMs > longestTimerMs) this.#endWithCredentials(this.identity)
+        else this.close(closeCodes.unauthenticated, 'the credentials have expired')
+      },
+      Math.max(0, Math.min(leftMs, longestTimerMs)),
+    )
+  }
+
+  async #ended(code: number): Promise<void> {
+    this.#isClosed = true
+    clearTimeout(this.#registrationTimer)
+    clearTimeout(this.#staleTimer)
+    clearTimeout(this.#expiryTimer)
+    await this.#registering
+    // Set by a registration that was on its way.
+    clearTimeout(this.#staleTimer)
+    await this.#queue?.close()
+    this.#options.onClosed(this, code)
+  }
+}

@@ -1,0 +1,232 @@
+import { closeCodes, type AgentMessage, protocolVersion } from '@regent/contract/messages.ts'
+import {
+  type AgentRecord,
+  agentRecord,
+  connectionRecord,
+  fenceRecord,
+  type FenceRecord,
+  statusRecord,
+} from '../agents/agent-records.ts'
+import type { AgentIdentity } from '../identity/agent-identity.ts'
+import { StoreUnavailable } from '../store/errors.ts'
+import type { KeyValue } from '../store/key-value.ts'
+import { keys } from '../store/keys.ts'
+import type { Lease } from '../store/lease.ts'
+import type { Store } from '../store/store.ts'
+import { admit, type Admission, type Leadership } from './admission.ts'
+
+export type Registration = Extract<AgentMessage, { readonly type: 'register' }>
+
+/** A connection that speaks for its agent, until another one registers. */
+export interface Registered {
+  readonly agentId: string
+  readonly connectionId: string
+  readonly epoch: bigint
+  readonly holder: string
+  /** What every write that this connection causes compares: it holds until somebody else registers. */
+  readonly fence: { readonly key: string; readonly modRevision: bigint }
+  readonly as: Extract<Admission, { readonly admitted: true }>['as']
+}
+
+/** Why a connection is closed instead. */
+export interface Refused {
+  readonly code: number
+  readonly reason: string
+  /** One word for metrics. */
+  readonly outcome: 'credentials' | 'protocol' | 'pending' | 'rejected' | 'older' | 'other-holder' | 'other-lineage'
+}
+
+export interface RegistrationsOptions {
+  readonly store: Pick<Store, 'transact'>
+  readonly pod: { readonly name: string; readonly uid: string }
+  /** @default the time of day */
+  readonly now?: () => Date
+}
+
+/** How often a registration is tried again that another one got ahead of. */
+const mostAttempts = 5
+
+/**
+ * Decides who speaks for an agent, in one transaction on the fence: whatever the order in which leaders arrive, at
+ * whichever pods, the newest wins and stays.
+ */
+export class Registrations {
+  readonly #options: RegistrationsOptions
+  readonly #now: () => Date
+
+  constructor(options: RegistrationsOptions) {
+    this.#options = options
+    this.#now = options.now ?? (() => new Date())
+  }
+
+  /**
+   * Registers a connection.
+   *
+   * @param lease the lease of this pod: the connection is entered with it
+   * @throws StoreUnavailable where it is not known whether it is registered: the agent must connect again
+   */
+  async register(
+    identity: AgentIdentity,
+    message: Registration,
+    connectionId: string,
+    lease: Lease,
+  ): Promise<Registered | Refused> {
+    const refused = refusedAtSight(identity, message)
+    if (refused !== undefined) return refused
+    for (let attempt = 1; attempt <= mostAttempts; attempt += 1) {
+      const outcome = await this.#attempt(identity, message, connectionId, lease)
+      if (outcome !== undefined) return outcome
+    }
+    throw new StoreUnavailable(`agent '${message.agentId}' was changed by others ${mostAttempts} times meanwhile`, {
+      mayHaveHappened: false,
+    })
+  }
+
+  /** One reading and one writing; nothing where somebody wrote in between. */
+  async #attempt(
+    identity: AgentIdentity,
+    message: Registration,
+    connectionId: string,
+    lease: Lease,
+  ): Promise<Registered | Refused | undefined> {
+    const { agentId } = message
+    const stored = await this.#read(agentId)
+    const agent = stored.agent === undefined ? undefined : agentRecord.parse(stored.agent)
+    const approval = agent?.approval ?? (identity.by === 'serviceAccount' ? 'approved' : 'pending')
+    if (approval !== 'approved') {
+      if (agent === undefined) await this.#enter(agentId, message)
+      return notApproved(approval)
+    }
+    const presented: Leadership = { lineage: message.lineage, epoch: BigInt(message.epoch), holder: message.holder }
+    const fence = stored.fence === undefined ? undefined : fenceRecord.parse(stored.fence)
+    const admission = admit(fence && { ...fence, epoch: BigInt(fence.epoch) }, presented)
+    // Our own write, whose answer was lost.
+    if (fence?.connectionId === connectionId && stored.fence !== undefined) {
+      return registered(message, connectionId, stored.fence.modRevision, 'again')
+    }
+    if (!admission.admitted) return fenced(admission.because, fence)
+
+    const { pod } = this.#options
+    const at = this.#now().toISOString()
+    const { epoch, holder, lineage } = message
+    const isNew = admission.as !== 'again'
+    try {
+      const { succeeded, revision } = await this.#options.store.transact({
+        when: [
+          { key: keys.agent(agentId), modRevision: stored.agent?.modRevision ?? 0n },
+          { key: keys.fence(agentId), modRevision: stored.fence?.modRevision ?? 0n },
+        ],
+        then: [
+          { put: keys.agent(agentId), value: agentRecord.serialize(described(agent, message, at)) },
+          {
+            put: keys.fence(agentId),
+            value: fenceRecord.serialize({
+              lineage,
+              epoch,
+              holder,
+              connectionId,
+              pod: pod.name,
+              since: isNew || fence === undefined ? at : fence.since,
+            }),
+          },
+          {
+            put: keys.connection(agentId),
+            value: connectionRecord.serialize({
+              connectionId,
+              pod: pod.name,
+              podUid: pod.uid,
+              holder,
+              epoch,
+              since: at,
+            }),
+            lease: lease.id,
+          },
+          {
+            put: keys.status(agentId),
+            value: statusRecord.serialize({ health: 'online', since: at, lastSeenAt: at }),
+          },
+        ],
+      })
+      return succeeded ? registered(message, connectionId, revision, admission.as) : undefined
+    } catch (error) {
+      // Read again: either it is written, or it was not and is tried again.
+      if (error instanceof StoreUnavailable && error.mayHaveHappened) return undefined
+      throw error
+    }
+  }
+
+  async #read(agentId: string): Promise<{ agent: KeyValue | undefined; fence: KeyValue | undefined }> {
+    const { results } = await this.#options.store.transact({
+      when: [],
+      then: [{ get: keys.agent(agentId) }, { get: keys.fence(agentId) }],
+    })
+    const [agent, fence] = results.map((result) => (result.kind === 'get' ? result.items[0] : undefined))
+    return { agent, fence }
+  }
+
+  /** Enters an agent that nobody has decided on, so that an administrator sees it. */
+  async #enter(agentId: string, message: Registration): Promise<void> {
+    const value = agentRecord.serialize({
+      ...described(undefined, message, this.#now().toISOString()),
+      approval: 'pending',
+    })
+    await this.#options.store.transact({
+      when: [{ key: keys.agent(agentId), exists: false }],
+      then: [{ put: keys.agent(agentId), value }],
+    })
+  }
+}
+
+function refusedAtSight({ agentId, pod }: AgentIdentity, message: Registration): Refused | undefined {
+  if (message.protocolVersion !== protocolVersion) {
+    return {
+      code: closeCodes.protocolVersion,
+      reason: `expected protocol version ${protocolVersion}, got ${message.protocolVersion}; update the older side`,
+      outcome: 'protocol',
+    }
+  }
+  const credentials = (reason: string): Refused => ({
+    code: closeCodes.unauthenticated,
+    reason,
+    outcome: 'credentials',
+  })
+  if (message.agentId !== agentId) return credentials(`these credentials are of agent '${agentId}'`)
+  if (pod !== undefined && !message.holder.startsWith(`${pod.name}_${pod.uid}_`)) {
+    return credentials('the holder is not in the pod that the token is bound to')
+  }
+  return undefined
+}
+
+/** The agent as it describes itself, with what was decided on it. */
+function described(agent: AgentRecord | undefined, message: Registration, at: string): AgentRecord {
+  const { region, features, capacity } = message
+  return {
+    ...(agent ?? { approval: 'approved', decidedBy: 'its ServiceAccount', decidedAt: at, registeredAt: at }),
+    region,
+    protocolVersion: message.protocolVersion,
+    features,
+    capacity,
+  }
+}
+
+function notApproved(approval: 'pending' | 'rejected'): Refused {
+  return {
+    code: closeCodes.notApproved,
+    reason: approval === 'pending' ? 'an administrator has yet to approve this agent' : 'this agent was rejected',
+    outcome: approval,
+  }
+}
+
+function fenced(because: Extract<Admission, { admitted: false }>['because'], fence: FenceRecord | undefined): Refused {
+  const known = `epoch ${fence?.epoch ?? ''} of ${fence?.holder ?? 'nobody'}`
+  return { code: closeCodes.fenced, reason: `${because}: ${known} is admitted`, outcome: because }
+}
+
+function registered(
+  { agentId, epoch, holder }: Registration,
+  connectionId: string,
+  modRevision: bigint,
+  as: Registered['as'],
+): Registered {
+  return { agentId, connectionId, epoch: BigInt(epoch), holder, fence: { key: keys.fence(agentId), modRevision }, as }
+}
