@@ -146,7 +146,9 @@ export class Hub {
     for (const connection of this.#open) connection.close(ordinaryCodes.goingAway, 'this pod stops')
     const untilMs = performance.now() + 3_000
     while (this.#open.size > 0 && performance.now() < untilMs) await pause(20)
-    await Promise.race([Promise.all(this.#leaving), pause(Math.max(0, untilMs - performance.now()))])
+    const late = setTimeout(() => this.#stop.abort(), Math.max(0, untilMs - performance.now()))
+    await Promise.all(this.#leaving)
+    clearTimeout(late)
     this.#stop.abort()
     await Promise.all([...this.#tasks, this.#presence.stop()])
   }

@@ -1,0 +1,411 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
+import { recordedLog } from '@regent/runtime/test/support/recorded-log.ts'
+import { waitFor } from '../../../test/cluster/wait-for.ts'
+import { connectionRecord, fenceRecord, statusRecord } from '../../src/agents/agent-records.ts'
+import { AgentRegistry } from '../../src/agents/agent-registry.ts'
+import type { CommandQueue, Outcome } from '../../src/hub/agent-connection.ts'
+import { AgentsServer } from '../../src/hub/agents-server.ts'
+import { Hub } from '../../src/hub/hub.ts'
+import type { AgentIdentity } from '../../src/identity/agent-identity.ts'
+import { keys, prefixes } from '../../src/store/keys.ts'
+import type { Store } from '../../src/store/store.ts'
+import { Etcd } from '../support/etcd.ts'
+import { RecordedAgent, registration } from '../support/recorded-agent.ts'
+import { openStore } from '../support/store.ts'
+
+let etcd: Etcd
+let observer: Store
+beforeAll(async () => {
+  etcd = await Etcd.start()
+  observer = openStore(etcd)
+})
+afterAll(async () => {
+  observer.close()
+  await etcd.close()
+})
+
+let ends: (() => Promise<void> | void)[]
+beforeEach(async () => {
+  ends = []
+  await observer.transact({ when: [], then: [{ delete: prefixes.everything, prefix: true }] })
+})
+afterEach(async () => {
+  for (const end of ends.reverse()) await end()
+})
+
+/** Identities by bearer token, as this test hands them out. */
+const identities: Readonly<Record<string, AgentIdentity>> = {
+  cluster: { agentId: 'local', by: 'serviceAccount' },
+  'pod-1': { agentId: 'local', by: 'serviceAccount', pod: { name: 'pod-1', uid: 'uid-1' } },
+  key: { agentId: 'local', by: 'key', keyId: 'abcdefgh' },
+  soon: { agentId: 'local', by: 'key', keyId: 'abcdefgh', expiresAt: new Date(Date.now() + 10) },
+}
+
+interface Pod {
+  readonly hub: Hub
+  readonly store: Store
+  readonly port: number
+  readonly queues: TestQueue[]
+  readonly log: ReturnType<typeof recordedLog>
+  readonly dial: (bearer?: string) => Promise<RecordedAgent>
+  /** Connects and registers. */
+  readonly register: (leadership?: Parameters<typeof registration>[0], bearer?: string) => Promise<RecordedAgent>
+}
+
+class TestQueue implements CommandQueue {
+  readonly calls: string[] = []
+  answer: () => Promise<'stored' | 'fenced'> = () => Promise.resolve('stored')
+  start = (): void => void this.calls.push('start')
+  pause = (): void => void this.calls.push('pause')
+  received = (commandId: string): void => void this.calls.push(`received ${commandId}`)
+  close = (): Promise<void> => Promise.resolve(void this.calls.push('close'))
+  finish(outcome: Outcome): Promise<'stored' | 'fenced'> {
+    this.calls.push(`${outcome.type} ${outcome.commandId}`)
+    return this.answer()
+  }
+}
+
+/** A pod of the control plane as far as agents see it. */
+async function pod(name: string, settings: { readonly staleAfterSeconds?: number } = {}): Promise<Pod> {
+  const store = openStore(etcd)
+  const queues: TestQueue[] = []
+  const log = recordedLog()
+  const hub = new Hub({
+    store,
+    pod: { name, uid: `${name}-uid` },
+    heartbeatIntervalSeconds: 30,
+    staleAfterSeconds: settings.staleAfterSeconds ?? 75,
+    openQueue: () => {
+      const queue = new TestQueue()
+      queues.push(queue)
+      return queue
+    },
+    events: { onRegistration: () => undefined, onFenced: () => undefined },
+    log: log.log,
+  })
+  hub.start()
+  const server = new AgentsServer<AgentIdentity>({
+    address: '127.0.0.1',
+    port: 0,
+    mostConnections: 100,
+    authenticate: ({ headers }) => {
+      const identity = identities[(headers.authorization ?? '').slice('Bearer '.length)]
+      return Promise.resolve(identity === undefined ? { status: 401, message: 'unknown' } : { identity })
+    },
+    onAgent: (socket, identity) => hub.accept(socket, identity),
+  })
+  const port = await server.listen()
+  ends.push(async () => {
+    await hub.close()
+    await server.close()
+    store.close()
+  })
+  await waitFor('lease of the pod', () => Promise.resolve(hub.isReady || Promise.reject(new Error('none yet'))), {
+    seconds: 10,
+    everyMilliseconds: 20,
+  })
+  const dial = (bearer = 'cluster'): Promise<RecordedAgent> => new RecordedAgent(port, bearer).open()
+  const register: Pod['register'] = async (leadership, bearer) => {
+    const agent = await dial(bearer)
+    agent.say(registration(leadership))
+    return agent
+  }
+  return { hub, store, port, queues, log, dial, register }
+}
+
+async function stored() {
+  const [fence, connection, status] = await Promise.all(
+    [keys.fence('local'), keys.connection('local'), keys.status('local')].map((key) => observer.get(key)),
+  )
+  return {
+    fence: fence?.found && fenceRecord.parse(fence.found),
+    connection: connection?.found && connectionRecord.parse(connection.found),
+    status: status?.found && statusRecord.parse(status.found),
+  }
+}
+
+const eventually = (what: string, check: () => Promise<boolean> | boolean): Promise<unknown> =>
+  waitFor(what, async () => (await check()) || Promise.reject(new Error('not yet')), {
+    seconds: 20,
+    everyMilliseconds: 20,
+  })
+
+describe('registration', () => {
+  test('enters who speaks for the agent, where it is connected, and how it is', async () => {
+    const { register, queues } = await pod('a')
+    const agent = await register()
+    const { connectionId, heartbeatIntervalSeconds } = await agent.told('registered')
+    expect(heartbeatIntervalSeconds).toBe(30)
+    expect(await stored()).toMatchObject({
+      fence: { epoch: '10', holder: 'pod-0_uid-0_boot-0', connectionId, pod: 'a' },
+      connection: { connectionId, pod: 'a', podUid: 'a-uid', epoch: '10' },
+      status: { health: 'online' },
+    })
+    expect(queues[0]?.calls).toEqual(['start'])
+    expect((await new AgentRegistry(observer).read('local')).approval).toBe('approved')
+  })
+
+  test.each([
+    ['credentials of another agent', { agentId: 'other' }, 'cluster', 4401],
+    ['a holder in another pod than the token', { holder: 'pod-2_uid-2_boot' }, 'pod-1', 4401],
+    // Neither known nor of this cluster: somebody must decide.
+    ['an agent that nobody approved', {}, 'key', 4403],
+  ])('%s is refused', async (_, leadership, bearer, code) => {
+    const { register } = await pod('a')
+    expect((await (await register(leadership, bearer)).ended).code).toBe(code)
+    expect((await stored()).fence).toBeUndefined()
+  })
+
+  test('an agent of elsewhere is entered as pending, and registers once it is approved', async () => {
+    const { register } = await pod('a')
+    await (
+      await register({}, 'key')
+    ).ended
+    const registry = new AgentRegistry(observer)
+    expect((await registry.read('local')).approval).toBe('pending')
+    await registry.decide('local', 'approved', 'ada')
+    await (await register({}, 'key')).told('registered')
+  })
+
+  test('another protocol version is refused by name', async () => {
+    const { dial } = await pod('a')
+    const agent = await dial()
+    agent.say({ ...registration(), protocolVersion: 2 })
+    expect(await agent.ended).toMatchObject({
+      code: 4426,
+      reason: expect.stringContaining('expected protocol version 1'),
+    })
+  })
+
+  test.each([
+    ['anything before it', { type: 'heartbeat', status: 'online', activeSessions: 0 } as const, 0],
+    ['a second one', registration(), 1],
+  ])('%s is out of turn', async (_, message, before) => {
+    const { dial } = await pod('a')
+    const agent = await dial()
+    if (before > 0) {
+      agent.say(registration())
+      await agent.told('registered')
+    }
+    agent.say(message)
+    expect((await agent.ended).code).toBe(4400)
+  })
+
+  test('silence instead of it ends the connection', async () => {
+    const { dial } = await pod('a')
+    expect((await (await dial()).ended).code).toBe(4408)
+  }, 15_000)
+})
+
+describe('the newest leadership', () => {
+  test('closes the older one at another pod, which can come back nowhere', async () => {
+    const [a, b] = [await pod('a'), await pod('b')]
+    const older = await a.register()
+    await older.told('registered')
+    const newer = await b.register({ epoch: '11', holder: 'pod-1_uid-1_boot-1' })
+    await newer.told('registered')
+    expect((await older.ended).code).toBe(4409)
+    for (const { register } of [a, b]) expect((await (await register()).ended).code).toBe(4409)
+    // The end of the older one has taken nothing from the newer one.
+    expect(await stored()).toMatchObject({ connection: { pod: 'b', epoch: '11' }, status: { health: 'online' } })
+  })
+
+  test('is compared as a number', async () => {
+    const { register } = await pod('a')
+    await (await register({ epoch: '9' })).told('registered')
+    await (await register({ epoch: '10', holder: 'pod-1_uid-1_boot-1' })).told('registered')
+  })
+
+  test('of another holder with the same epoch is refused', async () => {
+    const { register } = await pod('a')
+    await (await register()).told('registered')
+    expect((await (await register({ holder: 'pod-1_uid-1_boot-1' })).ended).code).toBe(4409)
+  })
+
+  test('that moves to another pod leaves no gap, and its first connection ends in peace', async () => {
+    const [a, b] = [await pod('a'), await pod('b')]
+    const first = await a.register()
+    await first.told('registered')
+    const second = await b.register()
+    await second.told('registered')
+    expect((await first.ended).code).toBe(1000)
+    expect(await stored()).toMatchObject({ connection: { pod: 'b' }, status: { health: 'online' } })
+  })
+
+  test('among many that arrive at once is the only one left', async () => {
+    const pods = [await pod('a'), await pod('b')]
+    const agents = await Promise.all(
+      Array.from({ length: 20 }, (_, index) =>
+        (pods[index % 2] as Pod).register({ epoch: String(100 + index), holder: `pod-${index}_uid_boot` }),
+      ),
+    )
+    await eventually('the last fence', async () => (await stored()).fence?.epoch === '119')
+    await Promise.all(agents.slice(0, -1).map(({ ended }) => ended))
+    expect(agents.at(-1)?.socket.readyState).toBe(1)
+    expect(await stored()).toMatchObject({ connection: { epoch: '119' }, status: { health: 'online' } })
+  })
+
+  test('of another lineage is a conflict at once, until the fence is reset', async () => {
+    const { register, log } = await pod('a')
+    await (await register()).told('registered')
+    const other = { lineage: 'restored', epoch: '5', holder: 'pod-1_uid-1_boot-1' }
+    expect((await (await register(other)).ended).code).toBe(4409)
+    await eventually('the conflict', async () => (await stored()).status?.fenceConflict?.epoch === '5')
+    expect(log.events()).toContain('fence-conflict')
+    await new AgentRegistry(observer).resetFence('local')
+    await (await register(other)).told('registered')
+    expect((await stored()).status?.fenceConflict).toBeUndefined()
+  })
+})
+
+describe('a right that ends, ends the connection', () => {
+  async function connected(bearer = 'key') {
+    const a = await pod('a')
+    await new AgentRegistry(observer).create('local', { approved: true, by: 'ada' })
+    await observer.transact({ when: [], then: [{ put: keys.agentKey('local', 'abcdefgh'), value: '{}' }] })
+    const agent = await a.register({}, bearer)
+    await agent.told('registered')
+    return agent
+  }
+
+  test.each([
+    ['an agent that is rejected', () => new AgentRegistry(observer).decide('local', 'rejected', 'ada'), 4403],
+    ['an agent that is removed', () => new AgentRegistry(observer).remove('local'), undefined],
+    [
+      'a key that is revoked',
+      () => observer.transact({ when: [], then: [{ delete: keys.agentKey('local', 'abcdefgh') }] }),
+      4401,
+    ],
+    ['a fence that is reset', () => new AgentRegistry(observer).resetFence('local'), 1013],
+  ])('%s', async (_, change, code) => {
+    const agent = await connected()
+    await change()
+    const ending = await agent.ended
+    if (code === undefined) expect([1013, 4401, 4410]).toContain(ending.code)
+    else expect(ending.code).toBe(code)
+  })
+
+  test('a key that expires', async () => {
+    const a = await pod('a')
+    await new AgentRegistry(observer).create('local', { approved: true, by: 'ada' })
+    const agent = await a.dial('soon')
+    expect((await agent.ended).code).toBe(4401)
+  })
+})
+
+describe('health', () => {
+  test('is what heartbeats say; who does not say online is sent nothing new', async () => {
+    const { register, queues } = await pod('a')
+    const agent = await register()
+    await agent.told('registered')
+    for (const status of ['draining', 'online', 'suspended'] as const) {
+      agent.say({ type: 'heartbeat', status, activeSessions: 3 })
+      await eventually(status, async () => (await stored()).status?.health === status)
+    }
+    expect((await stored()).status?.activeSessions).toBe(3)
+    expect(queues[0]?.calls).toEqual(['start', 'pause', 'start', 'pause'])
+  })
+
+  test('is stale after silence, and well again after a heartbeat', async () => {
+    const { register, queues } = await pod('a', { staleAfterSeconds: 0.2 })
+    const agent = await register()
+    await agent.told('registered')
+    await eventually('stale', async () => (await stored()).status?.health === 'stale')
+    expect(queues[0]?.calls.slice(0, 2)).toEqual(['start', 'pause'])
+    agent.say({ type: 'heartbeat', status: 'online', activeSessions: 0 })
+    await eventually('start', () => queues[0]?.calls[2] === 'start')
+  })
+
+  test('is offline once the connection is gone', async () => {
+    const { register, queues } = await pod('a')
+    const agent = await register()
+    await agent.told('registered')
+    agent.socket.terminate()
+    await eventually('offline', async () => (await stored()).status?.health === 'offline')
+    expect((await stored()).connection).toBeUndefined()
+    expect(queues[0]?.calls.at(-1)).toBe('close')
+  })
+})
+
+describe('results', () => {
+  test('are acknowledged once they are stored, and not before', async () => {
+    const { register, queues } = await pod('a')
+    const agent = await register()
+    await agent.told('registered')
+    const [queue] = queues
+    const answer = Promise.withResolvers<'stored'>()
+    if (queue !== undefined) queue.answer = () => answer.promise
+    agent.say({ type: 'received', commandId: 'c-1' })
+    agent.say({ type: 'done', commandId: 'c-1', result: 1 })
+    await eventually('the result', () => queue?.calls.includes('done c-1') === true)
+    expect(agent.messages.filter(({ type }) => type === 'stored')).toEqual([])
+    answer.resolve('stored')
+    await agent.told('stored', ({ commandId }) => commandId === 'c-1')
+    expect(queue?.calls).toEqual(['start', 'received c-1', 'done c-1'])
+  })
+
+  test('of a connection that was fenced are not', async () => {
+    const { register, queues } = await pod('a')
+    const agent = await register()
+    await agent.told('registered')
+    const [queue] = queues
+    if (queue !== undefined) queue.answer = () => Promise.resolve('fenced')
+    agent.say({ type: 'failed', commandId: 'c-1', error: 'no', retryable: false })
+    expect((await agent.ended).code).toBe(4409)
+    expect(agent.messages.some(({ type }) => type === 'stored')).toBe(false)
+  })
+
+  test('that come faster than they are stored wait in the agent', async () => {
+    const { register, queues } = await pod('a')
+    const agent = await register()
+    await agent.told('registered')
+    const [queue] = queues
+    const answer = Promise.withResolvers<'stored'>()
+    if (queue !== undefined) queue.answer = () => answer.promise
+    for (let index = 0; index < 500; index += 1) agent.say({ type: 'done', commandId: `c-${index}`, result: 1 })
+    await eventually('as many as may be', () => (queue?.calls.length ?? 0) > 60)
+    const began = (): number => queue?.calls.filter((call) => call.startsWith('done')).length ?? 0
+    // What was parsed from the bytes that had arrived may go on; the rest is not read.
+    expect(began()).toBeLessThan(500)
+    answer.resolve('stored')
+    await agent.told('stored', ({ commandId }) => commandId === 'c-499')
+    expect(began()).toBe(500)
+  })
+})
+
+describe('a pod', () => {
+  test('that stops asks its agents to move, waits, and takes no other', async () => {
+    const [a, b] = [await pod('a'), await pod('b')]
+    const agent = await a.register()
+    await agent.told('registered')
+    const draining = a.hub.drain(20)
+    await agent.told('move')
+    expect(a.hub.isReady).toBe(false)
+    expect((await (await a.register({ epoch: '11' })).ended).code).toBe(1013)
+    await (await b.register()).told('registered')
+    await draining
+    expect((await agent.ended).code).toBe(1000)
+  })
+
+  test('whose lease was lost enters its connections again with another', async () => {
+    const a = await pod('a')
+    const agent = await a.register()
+    await agent.told('registered')
+    const { found } = await observer.get(keys.connection('local'))
+    await etcd.etcdctl('lease', 'revoke', (found?.lease ?? 0n).toString(16))
+    expect((await observer.get(keys.connection('local'))).found).toBeUndefined()
+    await eventually('the connection again', async () => (await stored()).connection?.pod === 'a')
+    expect(agent.socket.readyState).toBe(1)
+  })
+
+  test('says how many agents it serves, while it lives', async () => {
+    const a = await pod('a')
+    await (await a.register()).told('registered')
+    await eventually('the count', async () => {
+      const { found } = await observer.get(keys.pod('a-uid'))
+      return found !== undefined && Buffer.from(found.value).toString().includes('"connections":1')
+    })
+    await a.hub.close()
+    expect((await observer.get(keys.pod('a-uid'))).found).toBeUndefined()
+  })
+})
