@@ -73,7 +73,8 @@ export class ControlLink implements LeaderWork {
     this.#election = election
     // A suspended leader learns only here that it is one no more: nothing of it runs that could be told to end.
     election.on('status', ({ role }) => {
-      if (!this.#isLeading && role !== 'suspended') this.#drop('this replica does not lead any more')
+      if (!this.#isLeading && role !== 'suspended' && role !== 'leading')
+        this.#drop('this replica does not lead any more')
     })
   }
 

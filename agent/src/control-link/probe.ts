@@ -56,18 +56,14 @@ export class Probe {
   /** @returns why it did not succeed; nothing when it did */
   async #probe(signal: AbortSignal): Promise<string | undefined> {
     const { access, timing } = this.#options
+    const late = AbortSignal.timeout(timing.probeTimeoutMs)
     try {
       const credentials = await readCredentials(access)
       const url = new URL(probePath, access.url)
-      const status = await statusOf(
-        url,
-        credentials,
-        AbortSignal.any([signal, AbortSignal.timeout(timing.probeTimeoutMs)]),
-      )
+      const status = await statusOf(url, credentials, AbortSignal.any([signal, late]))
       return status >= 200 && status < 300 ? undefined : `${url.origin} answered it with ${status}`
     } catch (error) {
-      if (error instanceof Error && error.name === 'AbortError')
-        return `no answer within ${timing.probeTimeoutMs / 1000} s`
+      if (late.aborted) return `no answer within ${timing.probeTimeoutMs / 1000} s`
       return error instanceof Error ? error.message : String(error)
     }
   }

@@ -49,3 +49,8 @@ export function held(): Held {
     },
   }
 }
+
+/** An action that does not end before a promise does, whatever it is told. */
+export function stubborn(promise: Promise<Json>): Action {
+  return action({ action: 'stubborn', payload: z.unknown(), run: () => promise })
+}

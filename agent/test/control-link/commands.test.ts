@@ -1,26 +1,13 @@
 import { afterEach, describe, expect, test } from '@jest/globals'
-import type { CommandMessage, Peer } from './scripted-control-plane.ts'
 import { largestMessageBytes } from '@regent/contract/messages.ts'
 import * as z from 'zod/mini'
 import { action, ActionFailed, type Json } from '../../src/control-link/action.ts'
 import { held } from './actions.ts'
+import { command } from './command.ts'
 import { endAll, linked, turn } from './linked.ts'
+import type { Peer } from './scripted-control-plane.ts'
 
 afterEach(endAll)
-
-/** A command, with what the test does not care about. */
-function command(commandId: string, more: Partial<CommandMessage> = {}): CommandMessage {
-  return {
-    type: 'command',
-    commandId,
-    target: 'a',
-    action: 'hold',
-    payload: { name: commandId },
-    delivery: 1,
-    deadlineSeconds: 60,
-    ...more,
-  }
-}
 
 /** A leader that is registered, with actions whose runs the test ends. */
 async function leading() {

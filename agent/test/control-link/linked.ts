@@ -119,8 +119,9 @@ export async function linked(options: LinkedOptions = {}): Promise<Linked> {
     expect(plane.violations).toHaveLength(options.violations ?? 0)
   })
   const lead: Linked['lead'] = (leadership = new ScriptedLeadership()) => {
-    election.become({ role: 'leading', epoch: leadership.epoch })
     const led = link.lead(leadership)
+    // The election says so only after it has begun.
+    election.become({ role: 'leading', epoch: leadership.epoch })
     const reign = { leadership, led }
     reigns.push(reign)
     return reign

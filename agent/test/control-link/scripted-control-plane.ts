@@ -120,6 +120,8 @@ export class ScriptedControlPlane {
   refusal: { readonly status: number; readonly retryAfter?: number } | undefined
   /** Status of probes with the right credential. */
   probeStatus = 204
+  /** Called instead of answering a probe. */
+  onProbe: (() => void) | undefined
   heartbeatIntervalSeconds = 30
   /** Attempts to connect, those refused included. */
   attempts = 0
@@ -230,6 +232,7 @@ export class ScriptedControlPlane {
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
     this.probes += 1
+    if (this.onProbe !== undefined) return this.onProbe()
     const isProbe = request.method === 'GET' && request.url === probePath
     const isKnown = request.headers.authorization === this.authorization
     response.writeHead(!isProbe ? 404 : isKnown ? this.probeStatus : 401).end()

@@ -1,0 +1,98 @@
+import { afterEach, describe, expect, test } from '@jest/globals'
+import { closeCodes } from '@regent/contract/messages.ts'
+import { ScriptedControlPlane } from './scripted-control-plane.ts'
+import { stubborn } from './actions.ts'
+import { command } from './command.ts'
+import { endAll, linked, turn, waitForLine } from './linked.ts'
+
+afterEach(endAll)
+
+async function away(): Promise<ScriptedControlPlane> {
+  const plane = await ScriptedControlPlane.start()
+  await plane.stop()
+  return plane
+}
+
+describe('a leader that cannot register in time', () => {
+  test('asks the election whether another could, and asks again while that lasts', async () => {
+    const plane = await away()
+    const { lead, election } = await linked({ plane, timing: { patienceMs: 30 } })
+    lead()
+    while (election.yields.length < 2) await turn()
+    expect(election.yields[0]).toContain('ECONNREFUSED')
+    await plane.listen()
+    await (await plane.nextRegistered()).next('heartbeat')
+    const asked = election.yields.length
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    expect(election.yields).toHaveLength(asked)
+  })
+
+  test('does not ask where it hands over already', async () => {
+    const ending = Promise.withResolvers<null>()
+    const { plane, lead, election, log } = await linked({
+      actions: [stubborn(ending.promise)],
+      timing: { patienceMs: 200 },
+    })
+    const { leadership, led } = lead()
+    const peer = await plane.nextRegistered()
+    peer.say(command('c-1', { action: 'stubborn' }))
+    await peer.next('received')
+    plane.refusal = { status: 503 }
+    peer.socket.terminate()
+    await waitForLine(log, 'link-lost')
+    leadership.drain()
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    ending.resolve(null)
+    await led
+    expect(election.yields).toEqual([])
+  })
+
+  test('does not ask where it is fenced although it leads: the next would be, too', async () => {
+    const { plane, lead, election } = await linked({ timing: { patienceMs: 30 } })
+    plane.onRegister = (peer) => peer.socket.close(closeCodes.fenced, 'another lineage')
+    lead()
+    while (plane.attempts < 4) await turn()
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    expect(election.yields).toEqual([])
+  })
+})
+
+describe('every replica', () => {
+  test('probes with its credential whether it could be registered, and tells the election', async () => {
+    const { plane, election, link } = await linked()
+    while (!election.reached.includes(true)) await turn()
+    expect(link.checks().readiness[0]?.explanation).toBe('its own probe of the control plane succeeds')
+    plane.probeStatus = 503
+    while (election.reached.at(-1)) await turn()
+    expect(link.checks().readiness[0]?.explanation).toBe(
+      `its own probe of the control plane fails: ${plane.url} answered it with 503`,
+    )
+    expect(link.checks().readiness[0]?.ok).toBe(true)
+  })
+
+  test('with a credential that is not accepted does not reach it', async () => {
+    const { plane, election } = await linked({ timing: { probeMs: 5 } })
+    plane.authorization = 'Bearer another'
+    while (plane.probes < 3) await turn()
+    expect(election.reached.at(-1)).toBe(false)
+  })
+
+  test('whose control plane does not answer gives the probe up', async () => {
+    const { plane, election, link } = await linked({ timing: { probeTimeoutMs: 20 } })
+    plane.onProbe = () => undefined
+    while (election.reached.at(-1) !== false) await turn()
+    expect(link.checks().readiness[0]?.explanation).toContain('no answer within 0.02 s')
+  })
+
+  test('needs no probe while it is registered', async () => {
+    const { plane, lead, election } = await linked({ timing: { probeMs: 5 } })
+    lead()
+    await (await plane.nextRegistered()).next('heartbeat')
+    plane.probeStatus = 503
+    const { probes } = plane
+    const told = election.reached.length
+    while (election.reached.length < told + 5) await turn()
+    expect(plane.probes).toBeLessThanOrEqual(probes + 1)
+    expect(election.reached.at(-1)).toBe(true)
+  })
+})
