@@ -12,6 +12,12 @@ export interface CallOptions {
   readonly timeoutMs?: number | undefined
 }
 
+/**
+ * Told how a request ended and how long that took, in seconds. `request` is etcd's name of the call, `outcome` is `ok`
+ * or the name of the error, both of few values.
+ */
+export type ObserveRequest = (request: string, outcome: string, seconds: number) => void
+
 interface UnaryOptions extends CallOptions {
   /** Whether it may change what is stored: then it is never sent twice. */
   readonly writes: boolean
@@ -23,10 +29,12 @@ export const defaultTimeoutMs = 5000
 /** Calls of etcd: each with a deadline, to a member that answers. */
 export class EtcdClient {
   readonly #members: Members
+  readonly #observe: ObserveRequest
   readonly #closed = new AbortController()
 
-  constructor(options: MembersOptions) {
+  constructor(options: MembersOptions, observe: ObserveRequest = () => undefined) {
     this.#members = new Members(options)
+    this.#observe = observe
   }
 
   /** Aborted by {@link close}: what runs for long ends with it. */
@@ -39,6 +47,23 @@ export class EtcdClient {
    * @throws what `storeError` makes of a refusal; the signal's reason
    */
   async unary<Request, Response>(
+    call: Call<Request, Response>,
+    request: Request,
+    options: UnaryOptions,
+  ): Promise<Response> {
+    const began = performance.now()
+    let outcome = 'ok'
+    try {
+      return await this.#unary(call, request, options)
+    } catch (error) {
+      outcome = error instanceof Error && !(options.signal?.aborted ?? false) ? error.name : 'Aborted'
+      throw error
+    } finally {
+      this.#observe(nameOf(call), outcome, (performance.now() - began) / 1000)
+    }
+  }
+
+  async #unary<Request, Response>(
     call: Call<Request, Response>,
     request: Request,
     options: UnaryOptions,
@@ -91,7 +116,7 @@ export class EtcdClient {
     { signal, timeoutMs = defaultTimeoutMs, writes }: UnaryOptions,
   ): Promise<Response> {
     signal?.throwIfAborted()
-    const name = `${call.path.slice(call.path.lastIndexOf('/') + 1)} at ${address}`
+    const name = `${nameOf(call)} at ${address}`
     let abort: (() => void) | undefined
     try {
       return await new Promise<Response>((resolve, reject) => {
@@ -118,4 +143,8 @@ export class EtcdClient {
 
 function asError(reason: unknown): Error {
   return reason instanceof Error ? reason : new Error('the call was aborted', { cause: reason })
+}
+
+function nameOf({ path }: { readonly path: string }): string {
+  return path.slice(path.lastIndexOf('/') + 1)
 }

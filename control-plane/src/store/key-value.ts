@@ -19,14 +19,18 @@ export type Compare =
 /** One step of a transaction. A key may be written only once in it; a `get` sees what steps before it wrote. */
 export type Operation =
   | { readonly put: string; readonly value: string | Uint8Array; readonly lease?: bigint | undefined }
+  /** Puts a key that exists under a lease, its value as it is. A key that does not exist fails the transaction. */
+  | { readonly attach: string; readonly lease: bigint }
   | { readonly delete: string; readonly prefix?: boolean }
   | { readonly get: string; readonly prefix?: boolean; readonly limit?: number }
+  /** How many keys are below a prefix. */
+  | { readonly count: string }
 
-/** What one step of a transaction did, at the place of the step. */
+/** What one step of a transaction did, at the place of the step; `count` and `get` answer alike. */
 export type OperationResult =
   | { readonly kind: 'put' }
   | { readonly kind: 'delete'; readonly deleted: number }
-  | { readonly kind: 'get'; readonly items: readonly KeyValue[]; readonly more: boolean }
+  | { readonly kind: 'get'; readonly items: readonly KeyValue[]; readonly more: boolean; readonly count: number }
 
 /** A transaction: all of `then` where every comparison holds, else all of `otherwise`. */
 export interface Transaction {

@@ -74,10 +74,13 @@ export class Lease {
 
   #watchTheClock(): void {
     clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => {
-      if (performance.now() < this.#validUntilMs) this.#watchTheClock()
-      else this.#end(new LeaseLost(`the lease ${this.id} could not be renewed in time`))
-    }, Math.max(0, this.#validUntilMs - performance.now()))
+    this.#timer = setTimeout(
+      () => {
+        if (performance.now() < this.#validUntilMs) this.#watchTheClock()
+        else this.#end(new LeaseLost(`the lease ${this.id} could not be renewed in time`))
+      },
+      Math.max(0, this.#validUntilMs - performance.now()),
+    )
   }
 
   #end(reason: LeaseLost): void {

@@ -62,6 +62,7 @@ export const messageTypes = {
       key: { type: 'bytes', id: 1 },
       value: { type: 'bytes', id: 2 },
       lease: { type: 'int64', id: 3 },
+      ignoreValue: { type: 'bool', id: 5 },
     },
   },
   PutResponse: { fields: { header: { type: 'ResponseHeader', id: 1 } } },

@@ -1,6 +1,6 @@
 import type { Log } from '@regent/runtime/logging/log.ts'
 import { TooLarge } from './errors.ts'
-import { type CallOptions, EtcdClient } from './etcd-client.ts'
+import { type CallOptions, EtcdClient, type ObserveRequest } from './etcd-client.ts'
 import { follow, type FollowUpdate } from './follow.ts'
 import type { KeyValue, Page, Transaction, TransactionResult, WatchBatch } from './key-value.ts'
 import { grantLease, Lease } from './lease.ts'
@@ -10,7 +10,7 @@ import { calls } from './protocol.ts'
 import { watch, type WatchOptions } from './watch.ts'
 import { keyValue, operationResult, rangeRequest, wireCompare, wireOperation } from './wire.ts'
 
-export type { CallOptions } from './etcd-client.ts'
+export type { CallOptions, ObserveRequest } from './etcd-client.ts'
 export type { FollowUpdate } from './follow.ts'
 export type { ListOptions, Snapshot } from './list.ts'
 export type { MembersOptions, StoreTls } from './members.ts'
@@ -25,6 +25,8 @@ export const mostOperations = 128
 
 export interface StoreOptions extends MembersOptions {
   readonly log: Log
+  /** Told of every request when it has ended. @default nobody */
+  readonly observe?: ObserveRequest | undefined
 }
 
 /**
@@ -40,8 +42,8 @@ export class Store {
   readonly #log: Log
 
   /** Connects when the first call needs it. @throws TypeError for endpoints or TLS files that cannot be */
-  constructor({ log, ...members }: StoreOptions) {
-    this.#client = new EtcdClient(members)
+  constructor({ log, observe, ...members }: StoreOptions) {
+    this.#client = new EtcdClient(members, observe)
     this.#log = log
   }
 
@@ -136,7 +138,7 @@ function mustFit({ when, then, otherwise = [] }: Transaction): boolean {
   let bytes = 0
   let writes = false
   for (const operation of [...then, ...otherwise]) {
-    writes ||= !('get' in operation)
+    writes ||= !('get' in operation || 'count' in operation)
     if (!('put' in operation)) continue
     const size = Buffer.byteLength(operation.value)
     if (size > largestValueBytes) {

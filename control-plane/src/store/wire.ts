@@ -33,6 +33,10 @@ export function wireOperation(operation: Operation): Message<'RequestOp'> {
     const value = typeof operation.value === 'string' ? Buffer.from(operation.value) : operation.value
     return { requestPut: { key: Buffer.from(operation.put), value, lease: operation.lease ?? 0n } }
   }
+  if ('attach' in operation) {
+    return { requestPut: { key: Buffer.from(operation.attach), ignoreValue: true, lease: operation.lease } }
+  }
+  if ('count' in operation) return { requestRange: { ...rangeRequest(operation.count, true), countOnly: true } }
   if ('delete' in operation) {
     const end = operation.prefix === true ? { rangeEnd: rangeEnd(operation.delete) } : {}
     return { requestDeleteRange: { key: Buffer.from(operation.delete), ...end } }
@@ -42,7 +46,8 @@ export function wireOperation(operation: Operation): Message<'RequestOp'> {
 
 export function operationResult(wire: WireResult): OperationResult {
   if (wire.responseRange !== null) {
-    return { kind: 'get', items: wire.responseRange.kvs.map(keyValue), more: wire.responseRange.more }
+    const { kvs, more, count } = wire.responseRange
+    return { kind: 'get', items: kvs.map(keyValue), more, count: Number(count) }
   }
   if (wire.responseDeleteRange !== null) {
     return { kind: 'delete', deleted: Number(wire.responseDeleteRange.deleted) }
