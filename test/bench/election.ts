@@ -2,13 +2,14 @@ import { constants } from 'node:os'
 import { electionProfiles } from '@regent/contract/election.ts'
 import { clientGo, regentAgent, type Contestant } from '../../agent/test/faults/contestant.ts'
 import { Field } from '../../agent/test/faults/field.ts'
-import { killed, hung, leaseDeleted, terminated, type Fault } from '../../agent/test/faults/takeover.ts'
+import { crashed, killed, hung, leaseDeleted, terminated, type Fault } from '../../agent/test/faults/takeover.ts'
 import { startCluster } from '../cluster/cluster.ts'
 import { say } from '../cluster/progress.ts'
 import { STATE_VARIABLE } from '../cluster/state.ts'
-import { idleFigures } from './idle.ts'
-import { Lane } from './lane.ts'
+import { idleColumns, idleFigures } from './idle.ts'
+import { Lane, type Laps } from './lane.ts'
 import { table } from './measure.ts'
+import { PlayedKubelet, relistMs } from './played-kubelet.ts'
 
 /** One elector under one fault. */
 interface Course {
@@ -17,6 +18,8 @@ interface Course {
   readonly cause: Fault
   /** Longest that a takeover may take before the run fails, in seconds. */
   readonly patienceSeconds: number
+  /** Done before each takeover, beside it. @default nothing */
+  readonly prepare?: Laps['prepare']
   /** Takeovers that are measured, as a share of those that were asked for. @default 1 */
   readonly share?: number
   /** So many run beside each other, because each waits for a Lease most of its time. @default 1 */
@@ -28,22 +31,47 @@ const published = [
   { leaseDurationSeconds: 15, renewDeadlineSeconds: 10, retryPeriodSeconds: 2 },
   { leaseDurationSeconds: 6, renewDeadlineSeconds: 4, retryPeriodSeconds: 1.5 },
 ].map(clientGo)
-const regent = (peerEvidence: boolean): Contestant => {
-  const contestant = regentAgent({ timing: fast, peerEvidence, inject: false })
-  return peerEvidence ? contestant : { ...contestant, name: `${contestant.name}, without evidence` }
+const regent = (evidence: 'peers' | 'pods' | 'none'): Contestant => {
+  const [peerEvidence, podEvidence] = [evidence === 'peers', evidence === 'pods']
+  const contestant = regentAgent({ timing: fast, peerEvidence, podEvidence, inject: false })
+  const suffix = { peers: '', pods: ', pod evidence alone', none: ', without evidence' }[evidence]
+  return { ...contestant, name: `${contestant.name}${suffix}` }
+}
+
+/** There are no nodes: what their kubelets would do for the pods is done here, and said in the output. */
+const kubelet = new PlayedKubelet()
+const reportedEnd: Fault = async (leader, field) => {
+  const atMs = await killed(leader, field)
+  await kubelet.reportEnd(leader)
+  return atMs
+}
+const restarted: Fault = async (leader, field) => {
+  const atMs = await killed(leader, field)
+  await kubelet.restart(leader)
+  return atMs
 }
 
 /** What takes no time to speak of: one after the other, so that none disturbs another. */
 const quick: readonly Course[] = [
-  { fault: 'planned', contestant: regent(true), cause: terminated, patienceSeconds: 20 },
+  { fault: 'planned', contestant: regent('peers'), cause: terminated, patienceSeconds: 20 },
   ...published.map((contestant) => ({ fault: 'planned', contestant, cause: terminated, patienceSeconds: 40 })),
-  { fault: 'SIGKILL', contestant: regent(true), cause: killed, patienceSeconds: 20 },
-  { fault: 'Lease deleted', contestant: regent(true), cause: leaseDeleted, patienceSeconds: 20 },
+  { fault: 'SIGKILL', contestant: regent('peers'), cause: killed, patienceSeconds: 20 },
+  { fault: 'uncaught exception', contestant: regentAgent({ timing: fast }), cause: crashed, patienceSeconds: 20 },
+  { fault: 'Lease deleted', contestant: regent('peers'), cause: leaseDeleted, patienceSeconds: 20 },
 ]
 
-/** What waits for a Lease to run out: all at once. */
+/** What waits, for a Lease to run out most of all: all at once. */
 const slow: readonly Course[] = [
-  { fault: 'SIGKILL', contestant: regent(false), cause: killed, patienceSeconds: 30, beside: 2 },
+  {
+    fault: 'SIGKILL',
+    contestant: regent('pods'),
+    cause: reportedEnd,
+    patienceSeconds: 30,
+    prepare: (field) => kubelet.reportRunning(field),
+    beside: 2,
+  },
+  { fault: 'container restarted', contestant: regent('none'), cause: restarted, patienceSeconds: 30, beside: 2 },
+  { fault: 'SIGKILL', contestant: regent('none'), cause: killed, patienceSeconds: 30, beside: 2 },
   ...published.map((contestant, index) => ({
     fault: 'SIGKILL',
     contestant,
@@ -76,13 +104,16 @@ export async function benchElection(takeovers: number): Promise<void> {
   try {
     const { stateFile } = await startCluster({ kind: 'api' }, (removal) => (remove = removal))
     process.env[STATE_VARIABLE] = stateFile
-    console.log(table([['three idle replicas', 'requests/s', 'standby RSS', 'start to standby'], ...(await idle())]))
+    console.log(table([idleColumns, ...(await idle())]))
     const lanes = [...(await lanesOf(quick, takeovers)), ...(await lanesOf(slow, takeovers))]
     try {
       await race(lanes, takeovers)
     } finally {
       for (const { lane } of lanes) await lane.close()
     }
+    console.log(
+      `\nRegent's agent runs as the bundle of its image. With pod evidence alone and where a container is restarted, the kubelet's part is played: it sees an end up to ${relistMs} ms late; then the status of the pod is written, or the process started.`,
+    )
     console.log(
       `\n${table([['fault', 'elector', 'n', 'p50', 'p99', 'max', 'p50 to the first', 'p99 to the first'], ...rows(lanes)])}`,
     )
@@ -93,7 +124,7 @@ export async function benchElection(takeovers: number): Promise<void> {
 
 async function idle(): Promise<string[][]> {
   const found: string[][] = []
-  for (const contestant of [regent(true), ...published]) found.push(await idleFigures(contestant))
+  for (const contestant of [regent('peers'), ...published]) found.push(await idleFigures(contestant))
   return found
 }
 
@@ -110,7 +141,7 @@ async function lanesOf(courses: readonly Course[], takeovers: number): Promise<R
     const wanted = Math.max(1, Math.ceil((takeovers * (course.share ?? 1)) / beside))
     for (let index = 0; index < beside; index++) {
       const field = await Field.create(course.contestant, { apiProxied: false })
-      lanes.push({ course, wanted, lane: new Lane(field, course.cause, course.patienceSeconds) })
+      lanes.push({ course, wanted, lane: new Lane(field, { ...course, fault: course.cause }) })
     }
   }
   return lanes

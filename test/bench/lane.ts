@@ -2,27 +2,36 @@ import type { Field } from '../../agent/test/faults/field.ts'
 import { takeover, type Fault } from '../../agent/test/faults/takeover.ts'
 import { waitFor } from '../cluster/wait-for.ts'
 
+/** What happens again and again, and how. */
+export interface Laps {
+  readonly fault: Fault
+  /** Longest that a takeover may take, in seconds. */
+  readonly patienceSeconds: number
+  /** Done once all replicas compete, before each fault. It takes time that is not measured. */
+  readonly prepare?: ((field: Field) => Promise<void>) | undefined
+}
+
 /** One field on which the same fault happens again and again. */
 export class Lane {
   /** What each takeover took. */
   readonly milliseconds: number[] = []
   readonly #field: Field
-  readonly #fault: Fault
-  readonly #patienceSeconds: number
+  readonly #laps: Laps
 
-  constructor(field: Field, fault: Fault, patienceSeconds: number) {
+  constructor(field: Field, laps: Laps) {
     this.#field = field
-    this.#fault = fault
-    this.#patienceSeconds = patienceSeconds
+    this.#laps = laps
   }
 
   /** Measures one takeover, from a field on which all replicas compete to the next leader. */
   async takeOver(): Promise<void> {
+    const { fault, patienceSeconds, prepare } = this.#laps
     const leader = await this.#field.start()
-    const { milliseconds } = await takeover(this.#field, this.#fault, this.#patienceSeconds)
+    await prepare?.(this.#field)
+    const { milliseconds } = await takeover(this.#field, fault, patienceSeconds)
     this.milliseconds.push(milliseconds)
     await waitFor('the end of the former leader', () => !leader.isRunning || leader.believesToLead, {
-      seconds: this.#patienceSeconds,
+      seconds: patienceSeconds,
       everyMilliseconds: 20,
     })
     await this.#field.start()

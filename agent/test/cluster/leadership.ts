@@ -79,7 +79,11 @@ interface Pod {
   readonly metadata: { readonly name: string; readonly uid: string; readonly deletionTimestamp?: string }
   readonly spec: { readonly nodeName: string }
   readonly status: {
-    readonly containerStatuses?: readonly { readonly containerID?: string; readonly restartCount: number }[]
+    readonly containerStatuses?: readonly {
+      readonly containerID?: string
+      readonly restartCount: number
+      readonly lastState?: { readonly terminated?: { readonly reason: string; readonly exitCode: number } }
+    }[]
   }
 }
 

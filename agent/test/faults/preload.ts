@@ -7,6 +7,7 @@ import { isMainThread } from 'node:worker_threads'
  *
  * - The file `FAULT_CLOCK_FILE` holds the milliseconds by which the wall clock is wrong, now.
  * - SIGUSR2 blocks the main thread for as many milliseconds as the file `FAULT_BLOCK_FILE` says.
+ * - SIGHUP throws in the main thread, where nobody catches.
  */
 
 const clockFile = process.env['FAULT_CLOCK_FILE']
@@ -29,5 +30,11 @@ if (clockFile !== undefined) {
 if (isMainThread && blockFile !== undefined) {
   process.on('SIGUSR2', () => {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, numberIn(blockFile))
+  })
+}
+
+if (isMainThread) {
+  process.on('SIGHUP', () => {
+    throw new Error('a fault that nobody catches')
   })
 }

@@ -5,7 +5,7 @@ import { boundMs } from './bounds.ts'
 import { shortTiming } from './contestant.ts'
 import { scene } from './scene.ts'
 import { describeFaults } from './expectations.ts'
-import { hung, killed, takeover, terminated } from './takeover.ts'
+import { crashed, hung, killed, takeover, terminated } from './takeover.ts'
 
 // The figures are the bench's. Here the Lease is shorter than any profile's, so that many faults fit into a minute.
 const leaseMs = shortTiming.leaseDurationSeconds * 1000
@@ -34,6 +34,23 @@ describeFaults('faults of the process', () => {
       expect(milliseconds).toBeLessThan(boundMs(shortTiming, 'killed, with peer'))
       expect(witness.overlapMs).toBe(0)
       await field.leader(5)
+    }))
+
+  test('a leader that crashes is followed at once, like one that is killed', () =>
+    scene({}, async ({ field, witness }) => {
+      const former = await field.leader(1)
+      const { epoch } = (await field.lease()) ?? {}
+      const { leader, word, milliseconds } = await takeover(field, crashed, 20)
+      expect(leader).not.toBe(former)
+      expect(word).toMatchObject({ reason: 'peer-evidence' })
+      expect(word.epoch).toBeGreaterThan(epoch ?? 0n)
+      expect(milliseconds).toBeLessThan(boundMs(shortTiming, 'killed, with peer'))
+      const { code, signal } = await former.ended(5)
+      expect(signal).toBeNull()
+      expect(code).not.toBe(0)
+      // Why it ended is in its log, for whoever looks after it.
+      expect(former.tail).toContain('a fault that nobody catches')
+      expect(witness.overlapMs).toBe(0)
     }))
 
   test('a leader that is killed without evidence is followed when its Lease has run out', () =>

@@ -36,6 +36,9 @@ export const asked: Fault = (leader) => leader.signal('SIGTERM')
 
 export const killed: Fault = (leader) => leader.signal('SIGKILL')
 
+/** The leader ends by an exception that nobody catches. */
+export const crashed: Fault = (leader) => leader.signal('SIGHUP')
+
 /** The event loop of the leader hangs for longer than anybody waits. Its watchdog kills the process. */
 export const hung: Fault = (leader) => leader.block(60_000)
 
