@@ -241,6 +241,7 @@ export const agent = program('agent', {
     { group: '', resource: 'persistentvolumeclaims', verbs: converge, in: 'sessions' },
     { group: '', resource: 'configmaps', verbs: converge, in: 'sessions' },
     { group: '', resource: 'pods', verbs: ['get', 'list', 'watch'], in: 'sessions' },
+    { group: '', resource: 'resourcequotas', verbs: ['list'], in: 'sessions' },
   ],
   metrics: {
     isLeader: {
@@ -266,7 +267,7 @@ export const agent = program('agent', {
       type: 'histogram',
       labels: ['agent', 'phase'],
       buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 6.5, 9, 15, 30],
-      help: 'from the end of the leadership before until each phase of a takeover: detected, acquired',
+      help: 'from the end of the leadership before until each phase of a takeover: detected, acquired, registered',
     },
     renewDuration: {
       name: `${metricPrefix}agent_lease_renew_duration_seconds`,
@@ -304,6 +305,30 @@ export const agent = program('agent', {
       type: 'gauge',
       labels: ['agent'],
       help: 'longest that the main thread did not answer the elector since the last scrape',
+    },
+    linkConnected: {
+      name: `${metricPrefix}agent_link_connected`,
+      type: 'gauge',
+      labels: ['agent'],
+      help: '1 in the replica that is registered at the control plane, 0 in the others',
+    },
+    linkAttempts: {
+      name: `${metricPrefix}agent_link_attempts_total`,
+      type: 'counter',
+      labels: ['agent', 'outcome'],
+      help: 'attempts to be registered at the control plane: registered, or why not: passing, fenced, refused',
+    },
+    commands: {
+      name: `${metricPrefix}agent_commands_total`,
+      type: 'counter',
+      labels: ['agent', 'action', 'outcome'],
+      help: 'commands that ended in this replica, by action and outcome',
+    },
+    commandsWaiting: {
+      name: `${metricPrefix}agent_commands_waiting`,
+      type: 'gauge',
+      labels: ['agent'],
+      help: 'commands that wait in this replica for another one of their target',
     },
     electionStatus: {
       name: 'leader_election_master_status',

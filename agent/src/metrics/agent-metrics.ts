@@ -1,6 +1,9 @@
 import { agent } from '@regent/contract/agent.ts'
 import { type TakeoverReason, takeoverReasons } from '@regent/contract/takeover.ts'
 import { collectDefaultMetrics, Registry } from 'prom-client'
+import type { ControlLinkMetrics } from '../control-link/control-link.ts'
+import { attemptOutcomes } from '../control-link/link.ts'
+import { outcomes } from '../control-link/outcome.ts'
 import type { Election, ElectionEvents } from '../election/election.ts'
 import type { EndReason } from '../election/leadership.ts'
 import { declaredMetrics, type Instruments } from '@regent/runtime/metrics/declared-metrics.ts'
@@ -18,13 +21,15 @@ const endReasons: readonly (EndReason | 'released')[] = ['suspended', 'lost', 'd
  *
  * Beside the declared ones it exports what is customary for a Node process (`process_*`, `nodejs_*`).
  */
-export class AgentMetrics {
+export class AgentMetrics implements ControlLinkMetrics {
   readonly contentType: string
   readonly #registry = new Registry()
   readonly #instruments: Instruments<typeof agent.metrics>
   readonly #agent: string
   /** The election, once there is one: some values are read from it at the moment of a scrape. */
   #election: Pick<Election, 'status' | 'remainingSeconds'> | undefined
+  /** The link to the control plane, once there is one. */
+  #link: { readonly isRegistered: boolean; readonly waiting: number } | undefined
   #longestStallSeconds = 0
 
   constructor(agentId: string) {
@@ -32,12 +37,13 @@ export class AgentMetrics {
     this.contentType = this.#registry.contentType
     this.#instruments = declaredMetrics(agent.metrics, this.#registry)
     collectDefaultMetrics({ register: this.#registry, eventLoopMonitoringPrecision: eventLoopPrecisionMilliseconds })
-    const { leaderTransitions, leadershipsLost, fenced, electionSlowpath } = this.#instruments
+    const { leaderTransitions, leadershipsLost, fenced, electionSlowpath, linkAttempts } = this.#instruments
     const reasons = Object.keys(takeoverReasons) as TakeoverReason[]
     for (const reason of reasons) leaderTransitions.inc({ agent: agentId, reason }, 0)
     for (const reason of [...reasons, ...endReasons]) leadershipsLost.inc({ agent: agentId, reason }, 0)
     fenced.inc({ agent: agentId, by: 'admission' }, 0)
     electionSlowpath.inc({ name: agentId }, 0)
+    for (const outcome of attemptOutcomes) linkAttempts.inc({ agent: agentId, outcome }, 0)
   }
 
   /** Counts what happens in the election from now on. One election per process. */
@@ -68,9 +74,30 @@ export class AgentMetrics {
     this.#instruments.fenced.inc({ agent: this.#agent, by })
   }
 
+  /** Reads these of the link at each scrape. One link per process. */
+  observeLink(link: { readonly isRegistered: boolean; readonly waiting: number }, actions: readonly string[]): void {
+    this.#link = link
+    for (const action of [...actions, 'unknown']) {
+      for (const outcome of outcomes) this.#instruments.commands.inc({ agent: this.#agent, action, outcome }, 0)
+    }
+  }
+
+  countLinkAttempt(outcome: (typeof attemptOutcomes)[number]): void {
+    this.#instruments.linkAttempts.inc({ agent: this.#agent, outcome })
+  }
+
+  countCommand(action: string, outcome: (typeof outcomes)[number]): void {
+    this.#instruments.commands.inc({ agent: this.#agent, action, outcome })
+  }
+
+  observeRegistered(seconds: number): void {
+    this.#instruments.takeoverPhase.observe({ agent: this.#agent, phase: 'registered' }, seconds)
+  }
+
   /** Everything as a scrape reads it. The longest stall begins anew with each. */
   async text(): Promise<string> {
     const { isLeader, electionStatus, epoch, leaseRemaining, eventLoopStall } = this.#instruments
+    const { linkConnected, commandsWaiting } = this.#instruments
     const status = this.#election?.status
     // A draining leader still leads and acts; a suspended one holds the Lease and may not act.
     const leads = status?.role === 'leading' || status?.role === 'draining' ? 1 : 0
@@ -80,6 +107,8 @@ export class AgentMetrics {
     leaseRemaining.set({ agent: this.#agent }, this.#election?.remainingSeconds ?? 0)
     eventLoopStall.set({ agent: this.#agent }, this.#longestStallSeconds)
     this.#longestStallSeconds = 0
+    linkConnected.set({ agent: this.#agent }, this.#link?.isRegistered === true ? 1 : 0)
+    commandsWaiting.set({ agent: this.#agent }, this.#link?.waiting ?? 0)
     return this.#registry.metrics()
   }
 }

@@ -56,6 +56,10 @@ test('after everything has happened, exactly what the contract declares is expor
   election.emit('watchRestarted', 'lease', 'gone')
   election.emit('stalled', 1)
   metrics.countFenced('admission')
+  metrics.observeLink({ isRegistered: true, waiting: 2 }, ['describe'])
+  metrics.countLinkAttempt('registered')
+  metrics.countCommand('describe', 'done')
+  metrics.observeRegistered(0.1)
   const exported = parsed(await metrics.text())
 
   const ours = [...exported.keys()].filter((name) => !/^(process|nodejs)_/.test(name)).sort()
@@ -139,4 +143,25 @@ test('a reason in free words makes no series of its own', async () => {
   election.emit('watchRestarted', 'pods', 'x'.repeat(500))
   const text = await metrics.text()
   expect(valueOf(text, 'regent_agent_watch_restarts_total{agent="local",watch="pods",reason="other"}')).toBe(2)
+})
+
+test('the link and its commands are told: what is, at the scrape; what happened, from 0', async () => {
+  const { metrics } = observed()
+  expect(valueOf(await metrics.text(), 'regent_agent_link_connected{agent="local"}')).toBe(0)
+  expect(valueOf(await metrics.text(), 'regent_agent_link_attempts_total{agent="local",outcome="fenced"}')).toBe(0)
+  const link = { isRegistered: true, waiting: 3 }
+  metrics.observeLink(link, ['describe'])
+  metrics.countCommand('describe', 'failed')
+  metrics.countLinkAttempt('registered')
+  metrics.observeRegistered(0.25)
+  const text = await metrics.text()
+  expect(valueOf(text, 'regent_agent_link_connected{agent="local"}')).toBe(1)
+  expect(valueOf(text, 'regent_agent_commands_waiting{agent="local"}')).toBe(3)
+  expect(valueOf(text, 'regent_agent_link_attempts_total{agent="local",outcome="registered"}')).toBe(1)
+  expect(valueOf(text, 'regent_agent_commands_total{agent="local",action="describe",outcome="failed"}')).toBe(1)
+  expect(valueOf(text, 'regent_agent_commands_total{agent="local",action="describe",outcome="done"}')).toBe(0)
+  expect(valueOf(text, 'regent_agent_commands_total{agent="local",action="unknown",outcome="rejected"}')).toBe(0)
+  expect(valueOf(text, 'regent_agent_takeover_phase_seconds_sum{agent="local",phase="registered"}')).toBe(0.25)
+  link.isRegistered = false
+  expect(valueOf(await metrics.text(), 'regent_agent_link_connected{agent="local"}')).toBe(0)
 })

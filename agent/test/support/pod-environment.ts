@@ -22,7 +22,8 @@ export function podEnvironment(): PodEnvironment {
     AGENT_ID: 'local',
     REPLICAS: '3',
     REGION: 'local',
-    CONTROL_PLANE_URL: 'http://regent-control-plane.regent-system.svc:8001',
+    // Nobody listens there.
+    CONTROL_PLANE_URL: 'http://127.0.0.1:9',
     CONTROL_PLANE_TOKEN_FILE: file('control-plane-token'),
     NAMESPACE: 'regent-sessions',
     MAX_CPU: '4',
