@@ -1,0 +1,91 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import type { AgentResource } from '@regent/contract/api.ts'
+import { People } from '../../src/identity/people.ts'
+import type { Caller } from '../../src/identity/caller.ts'
+import { prefixes } from '../../src/store/keys.ts'
+import { ServedApi } from './served-api.ts'
+
+const caller: Caller = {
+  name: 'somebody',
+  role: 'admin',
+  by: 'oidc',
+  id: 'oidc:somebody',
+  expiresAt: new Date(Date.now() + 3600_000),
+}
+/** Somebody whose credentials need no store. */
+const people = Object.assign(new People({ tokens: { check: () => Promise.reject(new Error('no store')) } }), {
+  identify: () => Promise.resolve(caller),
+})
+
+describe('without an etcd that answers', () => {
+  let api: ServedApi
+  beforeAll(async () => {
+    api = await ServedApi.start({ gate: { people } })
+    await api.ask('POST', '/api/v1/agents', { body: { agentId: 'before' } })
+  })
+  afterAll(() => api.close())
+
+  test('nothing is acknowledged that is not stored', async () => {
+    api.etcd.member.freeze()
+    try {
+      const asked = [
+        api.ask('POST', '/api/v1/agents', { body: { agentId: 'lost' } }),
+        api.ask('GET', '/api/v1/agents/before'),
+        api.ask('GET', '/api/v1/agents'),
+        api.ask('GET', '/api/v1/events'),
+        api.ask('POST', '/api/v1/tokens', { body: { name: 'lost', role: 'viewer' } }),
+      ]
+      for (const { status, headers, body } of await Promise.all(asked)) {
+        expect({ status, body }).toMatchObject({
+          status: 503,
+          body: { type: 'https://regent.dev/problems/store-unavailable' },
+        })
+        expect(headers.get('retry-after')).toBe('2')
+      }
+      // Who calls needs no store here, so it is told at once.
+      expect((await api.ask('GET', '/api/v1/whoami')).status).toBe(200)
+    } finally {
+      api.etcd.member.thaw()
+    }
+    await api.etcd.ready()
+    const agent: AgentResource = (await api.ask('GET', '/api/v1/agents/before')).body
+    expect(agent.agentId).toBe('before')
+  })
+
+  test('a write that may have happened is said to be one', async () => {
+    api.etcd.member.freeze()
+    try {
+      const { body } = await api.ask('DELETE', '/api/v1/tokens/abcdefgh')
+      expect(body).toMatchObject({ detail: expect.stringContaining('may have been done or not') as string })
+      const read = await api.ask('GET', '/api/v1/agents/before')
+      expect(read.body).toMatchObject({ detail: expect.stringContaining('nothing was changed') as string })
+    } finally {
+      api.etcd.member.thaw()
+    }
+  })
+})
+
+describe('with an etcd that is full', () => {
+  let api: ServedApi
+  beforeAll(async () => {
+    api = await ServedApi.start({ etcd: { quotaBytes: 4 * 1024 * 1024 } })
+    await api.ask('POST', '/api/v1/agents', { body: { agentId: 'before' } })
+    const value = 'x'.repeat(900_000)
+    for (let written = 0; written < 10; written += 1) {
+      const put = { put: `${prefixes.agents}fill-${written}`, value }
+      const full = await api.store.transact({ when: [], then: [put] }).then(
+        () => false,
+        () => true,
+      )
+      if (full) break
+    }
+  })
+  afterAll(() => api.close())
+
+  test('changes are refused, and reads go on', async () => {
+    const { status, body } = await api.ask('POST', '/api/v1/agents', { body: { agentId: 'too-many' } })
+    expect({ status, body }).toMatchObject({ status: 507, body: { type: 'https://regent.dev/problems/store-full' } })
+    expect((await api.ask('GET', '/api/v1/agents/before')).status).toBe(200)
+    expect((await api.ask('GET', '/api/v1/agents/too-many')).status).toBe(404)
+  })
+})
