@@ -38,8 +38,19 @@ export interface CommandQueue {
    * @throws StoreUnavailable where it may not be stored
    */
   finish(outcome: Outcome): Promise<'stored' | 'fenced'>
+  /** Commands that wait to be sent. */
+  readonly waiting: number
   /** Ends everything. */
   close(): Promise<void>
+}
+
+/** What a queue does to the connection that it is of. */
+export interface QueueEvents {
+  readonly send: (message: ControlPlaneMessage) => void
+  /** Another connection speaks for the agent now. */
+  readonly onFenced: () => void
+  /** The queue has ended by a fault. */
+  readonly onFailed: (error: unknown) => void
 }
 
 export interface AgentConnectionOptions {
@@ -48,7 +59,7 @@ export interface AgentConnectionOptions {
   readonly registrations: Pick<Registrations, 'register'>
   /** The lease of this pod; nothing while etcd is away. */
   readonly lease: () => Lease | undefined
-  readonly openQueue: (registered: Registered, send: (message: ControlPlaneMessage) => void) => CommandQueue
+  readonly openQueue: (registered: Registered, events: QueueEvents) => CommandQueue
   readonly heartbeatIntervalSeconds: number
   /** Silence after which the agent is stale, in seconds. */
   readonly staleAfterSeconds: number
@@ -103,6 +114,11 @@ export class AgentConnection {
 
   get health(): Health {
     return this.#health
+  }
+
+  /** Commands that wait for this agent. */
+  get waiting(): number {
+    return this.#queue?.waiting ?? 0
   }
 
   /** Asks the agent to connect to another pod. It keeps this connection until it has. */
@@ -160,7 +176,7 @@ export class AgentConnection {
       onRegistered(this, outcome)
       // It may have been closed meanwhile: then it is entered, and left by whoever hears of the end.
       if (this.#isClosed) return
-      this.#queue = openQueue(outcome, (sent) => this.#socket.send(sent))
+      this.#queue = openQueue(outcome, this.#queueEvents())
       this.#queue.start()
       this.#watchSilence()
       this.#socket.resume()
@@ -189,7 +205,7 @@ export class AgentConnection {
     try {
       const stored = await this.#queue?.finish(outcome)
       if (stored === 'stored') this.#socket.send({ type: 'stored', commandId })
-      if (stored === 'fenced') this.close(closeCodes.fenced, 'another connection speaks for this agent')
+      if (stored === 'fenced') this.#fenced()
     } catch (error) {
       // The agent keeps the result until it is told that it is stored, and repeats it when it is connected again.
       const { log, identity } = this.#options
@@ -199,6 +215,22 @@ export class AgentConnection {
       this.#unanswered -= 1
       if (this.#unanswered === mostUnanswered - 1) this.#socket.resume()
     }
+  }
+
+  #queueEvents(): QueueEvents {
+    const { log, identity } = this.#options
+    return {
+      send: (message) => this.#socket.send(message),
+      onFenced: () => this.#fenced(),
+      onFailed: (error) => {
+        log.error('queue-failed', { agent: identity.agentId, error: error as Error })
+        this.close(ordinaryCodes.internal, 'the commands of this agent cannot be read')
+      },
+    }
+  }
+
+  #fenced(): void {
+    this.close(closeCodes.fenced, 'another connection speaks for this agent')
   }
 
   #watchSilence(): void {

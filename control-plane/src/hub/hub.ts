@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { closeCodes, type ControlPlaneMessage } from '@regent/contract/messages.ts'
+import { closeCodes } from '@regent/contract/messages.ts'
 import type { Log } from '@regent/runtime/logging/log.ts'
 import type { WebSocket } from 'ws'
 import type { AgentIdentity } from '../identity/agent-identity.ts'
@@ -7,7 +7,7 @@ import { prefixes } from '../store/keys.ts'
 import type { Lease } from '../store/lease.ts'
 import { isAborted } from '../store/retry.ts'
 import type { Store } from '../store/store.ts'
-import { AgentConnection, type CommandQueue, type Health, ordinaryCodes } from './agent-connection.ts'
+import { AgentConnection, type CommandQueue, type Health, ordinaryCodes, type QueueEvents } from './agent-connection.ts'
 import type { AgentSocketOptions } from './agent-socket.ts'
 import { AgentStatus } from './agent-status.ts'
 import { FenceConflicts } from './fence-conflicts.ts'
@@ -33,7 +33,7 @@ export interface HubOptions {
   readonly pod: { readonly name: string; readonly uid: string }
   readonly heartbeatIntervalSeconds: number
   readonly staleAfterSeconds: number
-  readonly openQueue: (registered: Registered, send: (message: ControlPlaneMessage) => void) => CommandQueue
+  readonly openQueue: (registered: Registered, events: QueueEvents) => CommandQueue
   readonly events: HubEvents
   readonly log: Log
   readonly ping?: AgentSocketOptions
@@ -82,6 +82,11 @@ export class Hub {
   /** Open connections, also those that have not registered. */
   get connections(): number {
     return this.#open.size
+  }
+
+  /** Commands that wait for agents that are connected here. */
+  get queueDepth(): number {
+    return [...this.#registered.values()].reduce((sum, { waiting }) => sum + waiting, 0)
   }
 
   /** Whether agents can register: this pod has a lease of etcd, and stays. */

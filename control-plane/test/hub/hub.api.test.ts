@@ -53,6 +53,7 @@ interface Pod {
 }
 
 class TestQueue implements CommandQueue {
+  readonly waiting = 0
   readonly calls: string[] = []
   answer: () => Promise<'stored' | 'fenced'> = () => Promise.resolve('stored')
   start = (): void => void this.calls.push('start')

@@ -1,0 +1,76 @@
+import { controlPlane } from '@regent/contract/control-plane.ts'
+import { declaredMetrics, type Instruments } from '@regent/runtime/metrics/declared-metrics.ts'
+import { collectDefaultMetrics, Registry } from 'prom-client'
+import type { Health } from '../hub/agent-connection.ts'
+import type { HubEvents } from '../hub/hub.ts'
+import type { Refused } from '../hub/registrations.ts'
+
+/** Every outcome of a registration, so that the first of its kind is an increase. */
+const outcomes: readonly ('accepted' | Refused['outcome'])[] = [
+  'accepted',
+  'credentials',
+  'protocol',
+  'pending',
+  'rejected',
+  'older',
+  'other-holder',
+  'other-lineage',
+]
+
+/** What is read at the moment of a scrape. */
+export interface Scraped {
+  readonly health: Readonly<Record<Health, number>>
+  readonly connections: number
+  /** Commands that wait for an agent that is connected to this pod. */
+  readonly queueDepth: number
+}
+
+/** The metrics of one process of the control plane, in the text format of Prometheus. */
+export class ControlPlaneMetrics {
+  readonly instruments: Instruments<typeof controlPlane.metrics>
+  readonly contentType: string
+  readonly #registry = new Registry()
+  #observe: (() => Scraped) | undefined
+
+  constructor() {
+    this.contentType = this.#registry.contentType
+    this.instruments = declaredMetrics(controlPlane.metrics, this.#registry)
+    collectDefaultMetrics({ register: this.#registry })
+    for (const outcome of outcomes) this.instruments.registrations.inc({ outcome }, 0)
+    this.instruments.activeConnections.set({ kind: 'people' }, 0)
+  }
+
+  /** What the hub tells. */
+  get hubEvents(): HubEvents {
+    return {
+      onRegistration: (outcome) => this.instruments.registrations.inc({ outcome }),
+      onFenced: (agent, reason) => this.instruments.fenced.inc({ agent, reason }),
+    }
+  }
+
+  /** A request to etcd ended. */
+  readonly observeStore = (request: string, outcome: string, seconds: number): void =>
+    this.instruments.storeDuration.observe({ request, outcome }, seconds)
+
+  /** A command ended. */
+  readonly observeCommand = (action: string, outcome: string, seconds: number): void => {
+    this.instruments.commands.inc({ action, outcome })
+    this.instruments.commandDuration.observe({ action }, seconds)
+  }
+
+  /** From now on there is something to read at a scrape. */
+  observe(scraped: () => Scraped): void {
+    this.#observe = scraped
+  }
+
+  async text(): Promise<string> {
+    const scraped = this.#observe?.()
+    if (scraped !== undefined) {
+      const { agents, activeConnections, queueDepth } = this.instruments
+      for (const [health, count] of Object.entries(scraped.health)) agents.set({ health }, count)
+      activeConnections.set({ kind: 'agents' }, scraped.connections)
+      queueDepth.set(scraped.queueDepth)
+    }
+    return this.#registry.metrics()
+  }
+}

@@ -1,0 +1,173 @@
+import { controlPlane } from '@regent/contract/control-plane.ts'
+import { HealthServer } from '@regent/runtime/health/health-server.ts'
+import type { Log } from '@regent/runtime/logging/log.ts'
+import { AgentRegistry } from './agents/agent-registry.ts'
+import { AgentQueue } from './commands/agent-queue.ts'
+import { HourlyLease } from './commands/hourly-lease.ts'
+import type { Configuration } from './configuration/configuration.ts'
+import type { Ports } from './control-plane.ts'
+import type { GracefulStop } from './graceful-stop.ts'
+import { livenessChecks, readinessChecks } from './health/checks.ts'
+import { StoreProbe } from './health/store-probe.ts'
+import { EventStreams } from './http/event-streams.ts'
+import { Gate } from './http/gate.ts'
+import { HttpApi } from './http/http-api.ts'
+import { agentOperations } from './http/operations/agents.ts'
+import { callerOperations } from './http/operations/callers.ts'
+import { keyOperations } from './http/operations/keys.ts'
+import { TlsFiles } from './http/tls-files.ts'
+import { AgentsServer } from './hub/agents-server.ts'
+import { authenticateAgents } from './hub/authenticate.ts'
+import { Hub, type HubOptions } from './hub/hub.ts'
+import type { AgentIdentity } from './identity/agent-identity.ts'
+import { AgentKeys } from './identity/agent-keys.ts'
+import { Agents } from './identity/agents.ts'
+import { apiServerKeys } from './identity/api-server-keys.ts'
+import { KeySet } from './identity/key-set.ts'
+import { People } from './identity/people.ts'
+import { PeopleTokens } from './identity/people-tokens.ts'
+import { ServiceAccountTokens } from './identity/service-account-tokens.ts'
+import { ControlPlaneMetrics } from './metrics/control-plane-metrics.ts'
+import { Store } from './store/store.ts'
+
+/** Most connections of agents at one pod. */
+const mostAgentConnections = 20_000
+
+export interface ServeOptions {
+  readonly configuration: Configuration
+  readonly log: Log
+  readonly stop: GracefulStop
+  /** @default the contract's */
+  readonly ports?: Ports
+}
+
+/**
+ * Puts the control plane together and opens its ports. What it is made of is closed by `stop`.
+ *
+ * @returns the ports that were opened
+ * @throws where a port cannot be opened or a certificate cannot be used
+ */
+export async function serve({ configuration, log, stop, ports }: ServeOptions): Promise<Ports> {
+  const { podName, podUid, listenAddress, drainBudgetSeconds, publicUrl } = configuration
+  const ended = new AbortController()
+  const metrics = new ControlPlaneMetrics()
+  const store = openStore(configuration, metrics, log)
+  const probe = new StoreProbe(store)
+  const probing = probe.run(ended.signal)
+
+  const clusterKeys = new KeySet({ source: apiServerKeys(apiServerOf(configuration)), log })
+  const serviceAccounts = new ServiceAccountTokens({ keys: clusterKeys })
+  const agentKeys = new AgentKeys(store)
+  const peopleTokens = new PeopleTokens(store)
+  const tls = tlsFilesOf(configuration)
+
+  const hub = new Hub({
+    store,
+    pod: { name: podName, uid: podUid },
+    heartbeatIntervalSeconds: configuration.heartbeatIntervalSeconds,
+    staleAfterSeconds: configuration.staleAfterSeconds,
+    openQueue: queuesOn(store, metrics, log),
+    events: metrics.hubEvents,
+    log,
+  })
+  hub.start()
+  metrics.observe(() => hub)
+
+  const certificate = await tls?.read()
+  const agents = new AgentsServer<AgentIdentity>({
+    address: listenAddress,
+    port: ports?.agents ?? controlPlane.ports.agents.number,
+    mostConnections: mostAgentConnections,
+    ...(certificate !== undefined && { tls: certificate }),
+    authenticate: authenticateAgents({
+      agents: new Agents({ keys: agentKeys, serviceAccounts }),
+      isReady: () => hub.isReady,
+      log,
+    }),
+    onAgent: (socket, identity) => hub.accept(socket, identity),
+  })
+  const endRefresh =
+    certificate === undefined
+      ? () => undefined
+      : tls?.keepFresh({ setSecureContext: (settings) => agents.useCertificate(settings) }, certificate, log)
+
+  const api = await HttpApi.create({
+    operations: [
+      ...agentOperations(new AgentRegistry(store), log),
+      ...keyOperations(agentKeys),
+      ...callerOperations(peopleTokens, log),
+    ],
+    events: new EventStreams({ store, log }),
+    gate: new Gate({ people: new People({ tokens: peopleTokens, serviceAccounts }), now: () => performance.now() }),
+    log,
+    metrics: metrics.instruments,
+    publicUrl,
+    tls,
+  })
+  const health = new HealthServer({
+    address: listenAddress,
+    port: ports?.health ?? controlPlane.ports.health.number,
+    liveness: livenessChecks,
+    readiness: () => readinessChecks({ store: probe, hub, stopping: stop.isStopping }),
+    metrics: { contentType: metrics.contentType, text: () => metrics.text() },
+    onError: (error) => log.error('scrape-failed', { reason: String(error) }),
+  })
+
+  stop.guard(async () => {
+    // Agents first, while people are still answered; they learn from the readiness that this pod is no place to be.
+    await hub.drain(drainBudgetSeconds)
+    await Promise.all([api.close(), agents.close(), hub.close()])
+    endRefresh?.()
+    ended.abort()
+    await probing
+    store.close()
+    await health.close()
+  })
+  return {
+    health: await health.listen(),
+    agents: await agents.listen(),
+    api: await api.listen({ address: listenAddress, port: ports?.api ?? controlPlane.ports.api.number }),
+  }
+}
+
+/** Opens the queue of each agent that connects. */
+function queuesOn(store: Store, metrics: ControlPlaneMetrics, log: Log): HubOptions['openQueue'] {
+  const lease = new HourlyLease(store)
+  return ({ agentId, connectionId, epoch, holder, fence }, events) =>
+    new AgentQueue({
+      store,
+      agentId,
+      fence,
+      deliverer: { connectionId, holder, epoch: String(epoch) },
+      lease,
+      ...events,
+      observeEnd: metrics.observeCommand,
+      log,
+    })
+}
+
+function openStore(configuration: Configuration, metrics: ControlPlaneMetrics, log: Log): Store {
+  const { etcdEndpoints, etcdCaFile, etcdCertificateFile, etcdKeyFile } = configuration
+  const isSecure = etcdEndpoints.some((endpoint) => endpoint.startsWith('https:'))
+  return new Store({
+    endpoints: etcdEndpoints,
+    ...(isSecure && {
+      tls: { caFile: etcdCaFile, certificateFile: etcdCertificateFile, keyFile: etcdKeyFile },
+    }),
+    observe: metrics.observeStore,
+    log,
+  })
+}
+
+function tlsFilesOf({ servesTls, tlsCertificateFile, tlsKeyFile }: Configuration): TlsFiles | undefined {
+  return servesTls ? new TlsFiles({ certificateFile: tlsCertificateFile, keyFile: tlsKeyFile }) : undefined
+}
+
+function apiServerOf({ kubernetesHost, kubernetesPort, kubernetesTokenFile, kubernetesCaFile }: Configuration) {
+  return {
+    host: kubernetesHost,
+    port: Number(kubernetesPort),
+    tokenFile: kubernetesTokenFile,
+    caFile: kubernetesCaFile,
+  }
+}
