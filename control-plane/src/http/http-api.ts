@@ -1,4 +1,4 @@
-import type { IncomingMessage, Server } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { apiPrefix, longestBodyBytes } from '@regent/contract/api.ts'
 import { errorCode } from '@regent/runtime/error-code.ts'
 import type { Log } from '@regent/runtime/logging/log.ts'
@@ -48,12 +48,17 @@ export class HttpApi {
   readonly #server: Server
   readonly #options: HttpApiOptions
   readonly #endTls: () => void
+  #isClosing = false
 
   private constructor(options: HttpApiOptions, app: FastifyInstance, server: Server, endTls: () => void) {
     this.#options = options
     this.#app = app
     this.#server = server
     this.#endTls = endTls
+    // A connection that stays open after its answer would be waited for.
+    server.prependListener('request', (_, response: ServerResponse) => {
+      response.once('finish', () => this.#isClosing && setImmediate(() => server.closeIdleConnections()))
+    })
   }
 
   /** Prepares everything but the port. @throws Error where the certificate cannot be used */
@@ -110,6 +115,7 @@ export class HttpApi {
 
   /** Takes no more requests, ends the event streams, and waits for the requests that are under way, for 5 s at most. */
   async close(): Promise<void> {
+    this.#isClosing = true
     this.#endTls()
     this.#options.events.close()
     const limit = setTimeout(() => this.#server.closeAllConnections(), closeMs)

@@ -55,10 +55,10 @@ describe('without an etcd that answers', () => {
   test('a write that may have happened is said to be one', async () => {
     api.etcd.member.freeze()
     try {
-      const { body } = await api.ask('DELETE', '/api/v1/tokens/abcdefgh')
-      expect(body).toMatchObject({ detail: expect.stringContaining('may have been done or not') as string })
+      const written = await api.ask('DELETE', '/api/v1/tokens/abcdefgh')
+      expect(written.text).toContain('may have been done or not')
       const read = await api.ask('GET', '/api/v1/agents/before')
-      expect(read.body).toMatchObject({ detail: expect.stringContaining('nothing was changed') as string })
+      expect(read.text).toContain('nothing was changed')
     } finally {
       api.etcd.member.thaw()
     }
