@@ -2,6 +2,7 @@ import { constants } from 'node:os'
 import { electionProfiles } from '@regent/contract/election.ts'
 import { clientGo, regentAgent, type Contestant } from '../../agent/test/faults/contestant.ts'
 import { Field } from '../../agent/test/faults/field.ts'
+import { PlayedKubelet, relistMs } from '../../agent/test/faults/played-kubelet.ts'
 import { crashed, killed, hung, leaseDeleted, terminated, type Fault } from '../../agent/test/faults/takeover.ts'
 import { startCluster } from '../cluster/cluster.ts'
 import { say } from '../cluster/progress.ts'
@@ -9,7 +10,6 @@ import { STATE_VARIABLE } from '../cluster/state.ts'
 import { idleColumns, idleFigures } from './idle.ts'
 import { Lane, type Laps } from './lane.ts'
 import { table } from './measure.ts'
-import { PlayedKubelet, relistMs } from './played-kubelet.ts'
 
 /** One elector under one fault. */
 interface Course {

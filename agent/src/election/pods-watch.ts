@@ -76,8 +76,8 @@ export class PodsWatch extends EventEmitter<PodsWatchEvents> {
   }
 
   /** The pods as they are known, in no order. */
-  get pods(): Iterable<Pod> {
-    return this.#pods.values()
+  get pods(): readonly Pod[] {
+    return [...this.#pods.values()]
   }
 
   /** What keeps the pods from being known, if anything does. */

@@ -3,10 +3,10 @@ import { readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { leaseAnnotations } from '@regent/contract/names.ts'
-import type { Field } from '../../agent/test/faults/field.ts'
-import type { Replica } from '../../agent/test/faults/replica.ts'
-import { apiRequest } from '../cluster/api-request.ts'
-import { waitFor } from '../cluster/wait-for.ts'
+import { apiRequest } from '../../../test/cluster/api-request.ts'
+import { waitFor } from '../../../test/cluster/wait-for.ts'
+import type { Field } from './field.ts'
+import type { Replica } from './replica.ts'
 
 /** How often a kubelet looks at its containers, in milliseconds: what happens in between it sees at the next look. */
 export const relistMs = 1000
