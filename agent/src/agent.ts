@@ -7,6 +7,9 @@ import { describeProblem, type Problem } from '@regent/contract/problem.ts'
 import { type Configuration, readConfiguration } from './configuration/configuration.ts'
 import { abortBudgetOf, apiServerOf, elect, leaseNameOf } from './elect.ts'
 import type { LeaderWork } from './election/leadership.ts'
+import { accessOf } from './control-link/access.ts'
+import { ControlLink } from './control-link/control-link.ts'
+import { describeAction } from './control-link/describe/describe.ts'
 import { livenessChecks, readinessChecks } from './health/checks.ts'
 import { HealthServer } from '@regent/runtime/health/health-server.ts'
 import { LeaderRecord } from './leader-record/leader-record.ts'
@@ -42,23 +45,39 @@ export interface AgentOptions {
 }
 
 /** The work of a leader. Later capabilities add theirs here. */
-export function leaderWorks({ configuration, metrics, log }: WorkContext): readonly LeaderWork[] {
+export function leaderWorks(context: WorkContext): readonly LeaderWork[] {
   // Without election there is no Lease that an Event could be about.
-  if (!configuration.leaderElection) return []
+  const records = context.configuration.leaderElection ? [leaderRecord(context)] : []
+  return [...records, controlLink(context)]
+}
+
+function controlLink({ configuration, metrics, log }: WorkContext): LeaderWork {
+  const { agentId, region, maxSessions, maxCpu, maxMemory, sessionNamespace } = configuration
+  return new ControlLink({
+    access: accessOf(configuration),
+    registration: { agentId, region, capacity: { maxSessions, cpu: maxCpu, memory: maxMemory }, features: [] },
+    loadActions: async () => {
+      const { clusterView } = await import('./control-link/describe/cluster-view.ts')
+      return [describeAction(configuration, clusterView(apiServerOf(configuration), sessionNamespace))]
+    },
+    metrics,
+    log,
+  })
+}
+
+function leaderRecord({ configuration, metrics, log }: WorkContext): LeaderWork {
   const [leaseName, leaseNamespace] = [leaseNameOf(configuration), configuration.podNamespace]
-  return [
-    new LeaderRecord({
-      leaseName,
-      leaseNamespace,
-      // The Kubernetes client takes a third of the time and of the memory of a start: it is loaded beside the election.
-      connect: async () => {
-        const { leaseEvents } = await import('./leader-record/lease-events.ts')
-        return leaseEvents(apiServerOf(configuration), leaseName, leaseNamespace)
-      },
-      metrics,
-      log,
-    }),
-  ]
+  return new LeaderRecord({
+    leaseName,
+    leaseNamespace,
+    // The Kubernetes client takes a third of the time and of the memory of a start: it is loaded beside the election.
+    connect: async () => {
+      const { leaseEvents } = await import('./leader-record/lease-events.ts')
+      return leaseEvents(apiServerOf(configuration), leaseName, leaseNamespace)
+    },
+    metrics,
+    log,
+  })
 }
 
 /**
@@ -101,6 +120,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       mayRetakeAtOnce: boot.mayRetakeAtOnce,
       ...(boot.previousStartMs !== undefined && { previousStartMs: boot.previousStartMs }),
     })
+    for (const work of works) work.observe?.(election)
     metrics.observe(election)
     logElection(election, log)
     election.on('status', ({ role }) => {
@@ -112,8 +132,11 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     const health = new HealthServer({
       address: configuration.listenAddress,
       port: options.healthPort ?? agent.ports.health.number,
-      liveness: () => livenessChecks(election),
-      readiness: () => readinessChecks(election, stop.isStopping),
+      liveness: () => [...livenessChecks(election), ...works.flatMap((work) => work.checks?.().liveness ?? [])],
+      readiness: () => [
+        ...readinessChecks(election, stop.isStopping),
+        ...works.flatMap((work) => work.checks?.().readiness ?? []),
+      ],
       metrics: { contentType: metrics.contentType, text: () => metrics.text() },
       onError: (error) => log.error('scrape-failed', { reason: String(error) }),
     })

@@ -221,14 +221,36 @@ test('what happens in the election is logged once, with stable names', async () 
 })
 
 test('with election the leader records itself, without there is no Lease to record on', async () => {
-  expect((await run()).works().map(({ name }) => name)).toEqual(['leader-record'])
-  expect((await run({ ENABLE_HA: 'false', REPLICAS: '1' })).works()).toEqual([])
+  expect((await run()).works().map(({ name }) => name)).toEqual(['leader-record', 'control-link'])
+  const alone = await run({ ENABLE_HA: 'false', REPLICAS: '1' })
+  expect(alone.works().map(({ name }) => name)).toEqual(['control-link'])
+})
+
+test('every work knows the election that it is a part of, and has its say on the health pages', async () => {
+  let seen: unknown
+  const name = 'more'
+  const work: LeaderWork = {
+    name,
+    lead: () => Promise.resolve(),
+    observe: (election) => (seen = election),
+    checks: () => ({
+      liveness: [{ name, ok: false, explanation: 'it hangs' }],
+      readiness: [{ name, ok: true, explanation: 'it waits' }],
+    }),
+  }
+  const { election, get } = await run({}, { works: () => [work] })
+  expect(seen).toBe(election)
+  const live = await get('/livez')
+  expect([live.status, await live.text()]).toEqual([503, '[-] more: it hangs\nnot ok\n'])
+  const ready = await get('/readyz?verbose')
+  expect(ready.status).toBe(200)
+  expect(await ready.text()).toContain('[+] more: it waits')
 })
 
 test('more work of the leader is a matter of one line', async () => {
   const more: LeaderWork = { name: 'more', lead: () => Promise.resolve() }
   const { works } = await run({}, { works: (context) => [...leaderWorks(context), more] })
-  expect(works().map(({ name }) => name)).toEqual(['leader-record', 'more'])
+  expect(works().map(({ name }) => name)).toEqual(['leader-record', 'control-link', 'more'])
 })
 
 test('a third start within five minutes may not take the Lease back at once', async () => {
