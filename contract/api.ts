@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { longestAgentId } from './agent.ts'
-import { deepestPayload, mostDeliveries } from './messages.ts'
+import { deepestPayload, isJson, mostDeliveries } from './messages.ts'
 import { namePattern } from './variable.ts'
 
 /**
@@ -110,7 +110,9 @@ export const createCommand = z.strictObject({
     .regex(/^[a-z0-9]([-a-z0-9./]{0,126}[a-z0-9])?$/)
     .default('agent'),
   payload: z
-    .json()
+    .custom<z.core.util.JSONType>((value) => isJson(value, deepestPayload), {
+      error: `expected JSON of at most ${deepestPayload} levels`,
+    })
     .default({})
     .meta({ description: `JSON, at most ${deepestPayload} levels deep` }),
   /** After so many seconds the command is not started any more. */

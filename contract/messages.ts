@@ -135,7 +135,8 @@ export const controlPlaneMessage = z.discriminatedUnion('type', [
 ])
 export type ControlPlaneMessage = z.infer<typeof controlPlaneMessage>
 
-function isJson(value: unknown, levels: number): boolean {
+/** Whether a value is JSON of at most so many levels of lists and objects; it looks no deeper. */
+export function isJson(value: unknown, levels: number): boolean {
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return true
   if (typeof value === 'number') return Number.isFinite(value)
   return typeof value === 'object' && levels > 0 && Object.values(value).every((inner) => isJson(inner, levels - 1))

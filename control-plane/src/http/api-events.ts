@@ -1,5 +1,6 @@
 import type { ApiEvent } from '@regent/contract/api.ts'
 import { agentRecord, statusRecord } from '../agents/agent-records.ts'
+import { doneCommandRecord, openCommandRecord } from '../commands/command-records.ts'
 import type { WatchEvent } from '../store/key-value.ts'
 import { idOf, prefixes } from '../store/keys.ts'
 
@@ -28,6 +29,17 @@ export const healthEvents: EventReader = (event) => {
     ...(activeSessions !== undefined && { activeSessions }),
     fenceConflict: fenceConflict !== undefined,
   }
+}
+
+/** How far commands are. @throws UnreadableRecord */
+export const commandEvents: EventReader = (event) => {
+  if (event.kind === 'delete') return undefined
+  const isOpen = event.item.key.startsWith(prefixes.allOpenCommands)
+  if (!isOpen && !event.item.key.startsWith(prefixes.allDoneCommands)) return undefined
+  const { agentId, commandId, action, target, state, deliveries } = isOpen
+    ? openCommandRecord.parse(event.item)
+    : doneCommandRecord.parse(event.item)
+  return { type: 'command', agentId, commandId, action, target, state, deliveries }
 }
 
 /** The key that an event is about. */

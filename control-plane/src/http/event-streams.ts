@@ -6,14 +6,12 @@ import { Compacted, UnreadableRecord } from '../store/errors.ts'
 import type { WatchEvent } from '../store/key-value.ts'
 import { keys, prefixes } from '../store/keys.ts'
 import type { Store } from '../store/store.ts'
-import { agentEvents, type EventReader, healthEvents, keyOf, revisionOf } from './api-events.ts'
+import { agentEvents, commandEvents, type EventReader, healthEvents, keyOf, revisionOf } from './api-events.ts'
 import { Problem } from './problem.ts'
 
 export interface EventStreamsOptions {
   readonly store: Pick<Store, 'get' | 'watch'>
   readonly log: Log
-  /** What is read of changes beside those of agents. @default nothing */
-  readonly readers?: readonly EventReader[]
   /** Streams at once: each is a watch of its own in etcd. @default 64 */
   readonly mostStreams?: number
   /** Streams of one caller at once. @default 8 */
@@ -32,6 +30,9 @@ export interface PreparedStream {
   begin(response: ServerResponse, headers: Readonly<Record<string, string>>): void
 }
 
+/** What of all that is stored is told. */
+const readers: readonly EventReader[] = [agentEvents, healthEvents, commandEvents]
+
 /** How long a client waits before it comes back, in milliseconds: said once, at the beginning. */
 const retryMs = 1000
 
@@ -42,13 +43,11 @@ const retryMs = 1000
  */
 export class EventStreams {
   readonly #options: EventStreamsOptions
-  readonly #readers: readonly EventReader[]
   readonly #open = new Set<{ readonly callerId: string; readonly end: AbortController }>()
   #isClosed = false
 
   constructor(options: EventStreamsOptions) {
     this.#options = options
-    this.#readers = [agentEvents, healthEvents, ...(options.readers ?? [])]
   }
 
   /**
@@ -179,7 +178,7 @@ export class EventStreams {
 
   #read(event: WatchEvent): ApiEvent | undefined {
     try {
-      for (const read of this.#readers) {
+      for (const read of readers) {
         const found = read(event)
         if (found !== undefined) return found
       }

@@ -1,8 +1,9 @@
 import { longestBodyBytes } from '@regent/contract/api.ts'
 import { errorCode } from '@regent/runtime/error-code.ts'
 import { Conflict, NotThere } from '../agents/errors.ts'
+import { IdempotencyKeyReused, QueueFull } from '../commands/errors.ts'
 import { IdentityUnavailable, NoRole, Unauthenticated } from '../identity/refusal.ts'
-import { StoreFull, StoreUnavailable, TooLarge } from '../store/errors.ts'
+import { LeaseLost, StoreFull, StoreUnavailable, TooLarge } from '../store/errors.ts'
 import { Problem } from './problem.ts'
 
 /** After which time a caller may try again when something is away, in seconds. */
@@ -47,9 +48,21 @@ function problemOfStore(error: unknown): Problem | undefined {
       cause: error,
     })
   }
+  if (error instanceof LeaseLost) {
+    return new Problem('store-unavailable', 'a lease in etcd ran out; nothing was changed', {
+      headers: retryAfter,
+      cause: error,
+    })
+  }
   if (error instanceof TooLarge) return new Problem('body-too-large', error.message, { cause: error })
   if (error instanceof NotThere) return new Problem('not-found', error.message, { cause: error })
   if (error instanceof Conflict) return new Problem('conflict', error.message, { cause: error })
+  if (error instanceof IdempotencyKeyReused) {
+    return new Problem('idempotency-key-reused', error.message, { cause: error })
+  }
+  if (error instanceof QueueFull) {
+    return new Problem('queue-full', error.message, { headers: { 'retry-after': '10' }, cause: error })
+  }
   return undefined
 }
 

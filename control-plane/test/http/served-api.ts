@@ -9,11 +9,14 @@ import { declaredMetrics } from '@regent/runtime/metrics/declared-metrics.ts'
 import { type RecordedLog, recordedLog } from '@regent/runtime/test/support/recorded-log.ts'
 import { Registry } from 'prom-client'
 import { AgentRegistry } from '../../src/agents/agent-registry.ts'
+import { Commands, type CommandsOptions } from '../../src/commands/commands.ts'
+import { HourlyLease } from '../../src/commands/hourly-lease.ts'
 import { EventStreams, type EventStreamsOptions } from '../../src/http/event-streams.ts'
 import { Gate, type GateOptions } from '../../src/http/gate.ts'
 import { HttpApi, type HttpApiOptions } from '../../src/http/http-api.ts'
 import { agentOperations } from '../../src/http/operations/agents.ts'
 import { callerOperations } from '../../src/http/operations/callers.ts'
+import { commandOperations } from '../../src/http/operations/commands.ts'
 import { keyOperations } from '../../src/http/operations/keys.ts'
 import { AgentKeys } from '../../src/identity/agent-keys.ts'
 import { People } from '../../src/identity/people.ts'
@@ -26,6 +29,7 @@ export interface ServedApiOptions {
   readonly etcd?: EtcdOptions
   readonly gate?: Partial<GateOptions>
   readonly events?: Partial<EventStreamsOptions>
+  readonly commands?: Partial<CommandsOptions>
   readonly api?: Partial<HttpApiOptions>
 }
 
@@ -88,12 +92,15 @@ export class ServedApi {
       }),
     )
     const agents = new AgentRegistry(store)
+    const lease = new HourlyLease(store)
+    const commands = new Commands({ store, lease, mostOpen: 20, log: recorded.log, ...options.commands })
     const people = new People({ tokens: peopleTokens })
     const events = new EventStreams({ store, log: recorded.log, ...options.events })
     const api = await HttpApi.create({
       operations: [
         ...agentOperations(agents, recorded.log),
         ...keyOperations(new AgentKeys(store)),
+        ...commandOperations({ commands, agents }),
         ...callerOperations(peopleTokens, recorded.log),
       ],
       events,
