@@ -16,6 +16,7 @@ import { programContainer, scratchVolumes } from '../workload/program-container.
 import { preferredSpread } from '../workload/spread.ts'
 import { apiTokenWaiver, imageWaivers, replicaWaiver, waiverAnnotations } from '../workload/waivers.ts'
 import { autoscaler } from './autoscaler.ts'
+import { firstAdministrator } from './first-administrator.ts'
 import type { ControlPlaneSettings } from './settings.ts'
 
 /** Labels of the control plane: there is one per environment. */
@@ -82,6 +83,7 @@ export class ControlPlane extends Construct {
       namespace,
       placeholders: {},
     })
+    firstAdministrator(this, 'first-administrator', controlPlaneIdentity)
     const image = props.images.reference('control-plane')
     new k8s.KubeDeployment(this, 'deployment', {
       metadata: {

@@ -92,3 +92,10 @@ test('the control plane holds no permission of its own', () => {
   expect(index.find('ServiceAccount', system, name)).toBeDefined()
   expect(index.ofKind('RoleBinding').filter((binding) => JSON.stringify(binding).includes(name))).toEqual([])
 })
+
+test('there is an account for the first administrator, with no permission and no pod', () => {
+  const index = composed(local)
+  expect(object(index, 'ServiceAccount', system, 'regent-admin')).toMatchObject({ automountServiceAccountToken: false })
+  const subjects = index.ofKind('RoleBinding').flatMap((binding) => binding['subjects'] as { name: string }[])
+  expect(subjects.map((subject) => subject.name)).not.toContain('regent-admin')
+})

@@ -22,8 +22,8 @@ export class RecordedAgent {
   readonly ended: Promise<Ending>
   readonly #waiting = new Set<() => void>()
 
-  constructor(port: number, bearer: string) {
-    this.socket = new WebSocket(`ws://127.0.0.1:${port}${connectPath}`, [subprotocol], {
+  constructor(port: number, bearer: string, address = '127.0.0.1') {
+    this.socket = new WebSocket(`ws://${address}:${port}${connectPath}`, [subprotocol], {
       headers: { authorization: `Bearer ${bearer}` },
     })
     this.socket.on('error', () => undefined)
