@@ -22,6 +22,8 @@ export const keys = {
   doneCommand: (agentId: string, id: string) => key('commands/done', name({ agentId }), commandId(id)),
   /** What a command carries: written once, so that its changes of state do not write it again. */
   commandPayload: (agentId: string, id: string) => key('commands/payload', name({ agentId }), commandId(id)),
+  /** Held by the pod that sweeps the commands at the moment. */
+  commandSweep: key('sweeps', 'commands'),
   /** @param hash SHA-256 of the principal and its key, in hexadecimal */
   idempotency: (hash: string) => key('idempotency', name({ hash })),
 } as const

@@ -14,6 +14,8 @@ export interface ListOptions extends CallOptions {
   readonly revision?: bigint | undefined
   /** By key, or from the oldest key to the newest, those of one transaction by key. @default 'key' */
   readonly order?: 'key' | 'created'
+  /** Leave the values out: they are empty then. @default false */
+  readonly keysOnly?: boolean
   /** The page ends once its values have so many bytes. @default 8 MiB */
   readonly mostBytes?: number
 }
@@ -33,7 +35,7 @@ const KEYS_CHUNK = 5000
 
 /** A page in the order of keys. */
 export async function listByKey(client: EtcdClient, prefix: string, options: ListOptions): Promise<Page> {
-  const { limit = defaultLimit, mostBytes = defaultMostBytes, after, revision, ...call } = options
+  const { limit = defaultLimit, mostBytes = defaultMostBytes, after, revision, keysOnly = false, ...call } = options
   const items: KeyValue[] = []
   let at = revision
   let from = after === undefined ? prefix : `${after.key}\0`
@@ -41,7 +43,7 @@ export async function listByKey(client: EtcdClient, prefix: string, options: Lis
   for (;;) {
     const answer = await range(
       client,
-      { prefix, from, revision: at, limit: Math.min(CHUNK, limit - items.length) },
+      { prefix, from, revision: at, limit: Math.min(keysOnly ? KEYS_CHUNK : CHUNK, limit - items.length), keysOnly },
       call,
     )
     at ??= answer.header.revision
@@ -59,8 +61,8 @@ export async function listByKey(client: EtcdClient, prefix: string, options: Lis
  * page could lose one: all keys are read without their values and ordered here.
  */
 export async function listByCreation(client: EtcdClient, prefix: string, options: ListOptions): Promise<Page> {
-  const { limit = defaultLimit, mostBytes = defaultMostBytes, after, revision, ...call } = options
-  const keys: Position[] = []
+  const { limit = defaultLimit, mostBytes = defaultMostBytes, after, revision, keysOnly = false, ...call } = options
+  const keys: KeyValue[] = []
   let at = revision
   for (let from = prefix; ;) {
     const answer = await range(client, { prefix, from, revision: at, limit: KEYS_CHUNK, keysOnly: true }, call)
@@ -71,6 +73,7 @@ export async function listByCreation(client: EtcdClient, prefix: string, options
     from = `${last.key}\0`
   }
   const following = keys.filter((key) => after === undefined || byCreation(key, after) > 0).sort(byCreation)
+  if (keysOnly) return { items: following.slice(0, limit), revision: at, more: following.length > limit }
   const items: KeyValue[] = []
   let bytes = 0
   while (items.length < Math.min(limit, following.length) && bytes < mostBytes) {
