@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { agentImage } from '../agent/image/declaration.ts'
+import { controlPlaneImage } from '../control-plane/image/declaration.ts'
 
 /** What a workspace says of its image. The Dockerfile stands in the workspace, beside its `package.json`. */
 export interface ImageDeclaration {
@@ -13,7 +14,9 @@ export interface ImageDeclaration {
 }
 
 /** Every image of our own, by its name. */
-export const imageDeclarations: ReadonlyMap<string, ImageDeclaration> = new Map([[agentImage.name, agentImage]])
+export const imageDeclarations: ReadonlyMap<string, ImageDeclaration> = new Map(
+  [agentImage, controlPlaneImage].map((image) => [image.name, image]),
+)
 
 /** The version of an image: that of its workspace. */
 export async function imageVersion({ workspace }: ImageDeclaration, top: string): Promise<string> {

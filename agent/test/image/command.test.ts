@@ -28,7 +28,7 @@ function image(...args: readonly string[]): Promise<Ended> {
 }
 
 test.each([
-  ['the image is none of ours', ['other'], /expected an image of ours \(agent\), got 'other'/],
+  ['the image is none of ours', ['other'], /expected an image of ours \(agent, control-plane\), got 'other'/],
   [
     'a platform is unknown',
     ['agent', '--platform', 'linux/arm'],

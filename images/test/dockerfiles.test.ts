@@ -1,37 +1,43 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { agent } from '@regent/contract/agent.ts'
+import { controlPlane } from '@regent/contract/control-plane.ts'
+import type { Program } from '@regent/contract/program.ts'
 import { describe, expect, test } from '@jest/globals'
-import { withArguments } from '../../../images/context.ts'
-import { agentImage } from '../../image/declaration.ts'
+import { withArguments } from '../context.ts'
+import { imageDeclarations } from '../declaration.ts'
 
-const dockerfile = readFileSync(join(import.meta.dirname, '../../Dockerfile'), 'utf8')
+const top = join(import.meta.dirname, '../..')
 const values = { BASE: 'r.example/debian:12', VERSION: '0.1.0', SOURCE: 'https://r.example/source' }
+const programs: readonly Program[] = [agent, controlPlane]
 
 /** What instructions of one kind say, continued lines joined. */
-function instructions(name: string, text = dockerfile): readonly string[] {
+function instructions(name: string, text: string): readonly string[] {
   const lines = text.replaceAll(/\\\n\s*/g, '').split('\n')
   return lines.filter((line) => line.startsWith(`${name} `)).map((line) => line.slice(name.length + 1))
 }
 
-describe('the Dockerfile', () => {
+describe.each([...imageDeclarations.values()])('the Dockerfile of $name', ({ name, workspace, main }) => {
+  const dockerfile = readFileSync(join(top, workspace, 'Dockerfile'), 'utf8')
+
   test('runs the bundle of the declared program as the user that the manifests name', () => {
-    const [entrypoint = ''] = instructions('ENTRYPOINT')
-    const bundled = agentImage.main.replace(/^.*\//, '').replace(/\.ts$/, '.mjs')
+    const [entrypoint = ''] = instructions('ENTRYPOINT', dockerfile)
+    const bundled = main.replace(/^.*\//, '').replace(/\.ts$/, '.mjs')
     expect(JSON.parse(entrypoint)).toEqual(['/usr/local/bin/node', `/app/${bundled}`])
-    expect(instructions('USER')).toEqual(['65532:65532'])
+    expect(instructions('USER', dockerfile)).toEqual(['65532:65532'])
   })
 
   test('names the ports of the contract', () => {
-    expect(instructions('EXPOSE')).toEqual([
-      Object.values(agent.ports)
+    const ports = programs.find((program) => program.name === name)?.ports ?? {}
+    expect(instructions('EXPOSE', dockerfile)).toEqual([
+      Object.values(ports)
         .map(({ number }) => number)
         .join(' '),
     ])
   })
 
   test('ends in nothing but what was assembled', () => {
-    expect(instructions('FROM').at(-1)).toBe('scratch')
+    expect(instructions('FROM', dockerfile).at(-1)).toBe('scratch')
     expect(dockerfile).not.toMatch(/^ADD|latest/m)
   })
 
