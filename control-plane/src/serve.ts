@@ -3,7 +3,9 @@ import { HealthServer } from '@regent/runtime/health/health-server.ts'
 import type { Log } from '@regent/runtime/logging/log.ts'
 import { AgentRegistry } from './agents/agent-registry.ts'
 import { AgentQueue } from './commands/agent-queue.ts'
+import { Commands } from './commands/commands.ts'
 import { HourlyLease } from './commands/hourly-lease.ts'
+import { Sweep } from './commands/sweep.ts'
 import type { Configuration } from './configuration/configuration.ts'
 import type { Ports } from './control-plane.ts'
 import type { GracefulStop } from './graceful-stop.ts'
@@ -14,11 +16,12 @@ import { Gate } from './http/gate.ts'
 import { HttpApi } from './http/http-api.ts'
 import { agentOperations } from './http/operations/agents.ts'
 import { callerOperations } from './http/operations/callers.ts'
+import { commandOperations } from './http/operations/commands.ts'
 import { keyOperations } from './http/operations/keys.ts'
 import { TlsFiles } from './http/tls-files.ts'
 import { AgentsServer } from './hub/agents-server.ts'
 import { authenticateAgents } from './hub/authenticate.ts'
-import { Hub, type HubOptions } from './hub/hub.ts'
+import { Hub } from './hub/hub.ts'
 import type { AgentIdentity } from './identity/agent-identity.ts'
 import { AgentKeys } from './identity/agent-keys.ts'
 import { Agents } from './identity/agents.ts'
@@ -53,7 +56,10 @@ export async function serve({ configuration, log, stop, ports }: ServeOptions): 
   const metrics = new ControlPlaneMetrics()
   const store = openStore(configuration, metrics, log)
   const probe = new StoreProbe(store)
-  const probing = probe.run(ended.signal)
+  const lease = new HourlyLease(store)
+  const ofCommands = { store, lease, observeEnd: metrics.observeCommand, log }
+  const commands = new Commands({ ...ofCommands, mostOpen: configuration.mostOpenCommands })
+  const tasks = [probe.run(ended.signal), new Sweep(ofCommands).run(ended.signal)]
 
   const clusterKeys = new KeySet({ source: apiServerKeys(apiServerOf(configuration)), log })
   const serviceAccounts = new ServiceAccountTokens({ keys: clusterKeys })
@@ -66,7 +72,14 @@ export async function serve({ configuration, log, stop, ports }: ServeOptions): 
     pod: { name: podName, uid: podUid },
     heartbeatIntervalSeconds: configuration.heartbeatIntervalSeconds,
     staleAfterSeconds: configuration.staleAfterSeconds,
-    openQueue: queuesOn(store, metrics, log),
+    openQueue: ({ agentId, connectionId, epoch, holder, fence }, events) =>
+      new AgentQueue({
+        ...ofCommands,
+        agentId,
+        fence,
+        deliverer: { connectionId, holder, epoch: String(epoch) },
+        ...events,
+      }),
     events: metrics.hubEvents,
     log,
   })
@@ -91,9 +104,11 @@ export async function serve({ configuration, log, stop, ports }: ServeOptions): 
       ? () => undefined
       : tls?.keepFresh({ setSecureContext: (settings) => agents.useCertificate(settings) }, certificate, log)
 
+  const registry = new AgentRegistry(store)
   const api = await HttpApi.create({
     operations: [
-      ...agentOperations(new AgentRegistry(store), log),
+      ...agentOperations(registry, log),
+      ...commandOperations({ commands, agents: registry }),
       ...keyOperations(agentKeys),
       ...callerOperations(peopleTokens, log),
     ],
@@ -119,7 +134,7 @@ export async function serve({ configuration, log, stop, ports }: ServeOptions): 
     await Promise.all([api.close(), agents.close(), hub.close()])
     endRefresh?.()
     ended.abort()
-    await probing
+    await Promise.all(tasks)
     store.close()
     await health.close()
   })
@@ -128,22 +143,6 @@ export async function serve({ configuration, log, stop, ports }: ServeOptions): 
     agents: await agents.listen(),
     api: await api.listen({ address: listenAddress, port: ports?.api ?? controlPlane.ports.api.number }),
   }
-}
-
-/** Opens the queue of each agent that connects. */
-function queuesOn(store: Store, metrics: ControlPlaneMetrics, log: Log): HubOptions['openQueue'] {
-  const lease = new HourlyLease(store)
-  return ({ agentId, connectionId, epoch, holder, fence }, events) =>
-    new AgentQueue({
-      store,
-      agentId,
-      fence,
-      deliverer: { connectionId, holder, epoch: String(epoch) },
-      lease,
-      ...events,
-      observeEnd: metrics.observeCommand,
-      log,
-    })
 }
 
 function openStore(configuration: Configuration, metrics: ControlPlaneMetrics, log: Log): Store {
