@@ -167,6 +167,7 @@ export class Connection {
 
   #receive(data: Buffer, isBinary: boolean): void {
     this.#missedPings = 0
+    if (this.#socket.readyState !== WebSocket.OPEN) return
     const read = isBinary ? { problem: 'a binary frame, expected text' } : decoded(data)
     if ('problem' in read) {
       this.#why ??= `the control plane sent ${read.problem}`
@@ -177,7 +178,6 @@ export class Connection {
     }
     // A type that this version does not know is of a newer one.
     if (read.message === undefined) return
-    if (this.#socket.readyState !== WebSocket.OPEN) return
     this.#inbox.push(read.message)
     this.#deliver()
   }

@@ -44,6 +44,8 @@ export class Term {
   readonly #outbox = new Outbox()
   #leadership: Leadership
   #outlet: Outlet | undefined
+  /** Resolves when the link is registered, or no more. */
+  #turned = Promise.withResolvers<undefined>()
   #wasRegistered = false
 
   constructor(leadership: Leadership, options: TermOptions) {
@@ -91,11 +93,7 @@ export class Term {
     const { signal } = this.#leadership
     this.#executor.forget()
     await orAborted(this.#executor.idle(), signal)
-    // Nobody stores anything while the control plane is away; the next leader is given those commands again.
-    const isTold = this.link.isRegistered
-      ? this.#outbox.empty()
-      : Promise.race([this.#outbox.empty(), pause(this.#options.timing.lastConnectionMs, undefined, { ref: false })])
-    await orAborted(isTold, signal)
+    await this.#tell(signal)
     if (!signal.aborted) await orAborted(this.link.close('this leader hands over'), signal)
   }
 
@@ -111,8 +109,28 @@ export class Term {
     this.#outbox.connect(undefined)
   }
 
+  /**
+   * Waits until every result is stored. While the control plane is away it does not wait for long: the next leader is
+   * given those commands again.
+   */
+  async #tell(signal: AbortSignal): Promise<void> {
+    const { lastConnectionMs } = this.#options.timing
+    while (this.#outbox.size > 0 && !signal.aborted) {
+      const late = new AbortController()
+      const ways: Promise<unknown>[] = [this.#outbox.empty(), this.#turned.promise]
+      if (this.#outlet === undefined) {
+        ways.push(pause(lastConnectionMs, undefined, { signal: late.signal }).then(() => late.abort()))
+      }
+      await orAborted(Promise.race(ways), signal)
+      if (late.signal.aborted) return
+      late.abort()
+    }
+  }
+
   #registered(outlet: Outlet | undefined): void {
     this.#outlet = outlet
+    this.#turned.resolve(undefined)
+    this.#turned = Promise.withResolvers()
     if (outlet !== undefined && !this.#wasRegistered) {
       this.#wasRegistered = true
       const { phases, since } = this.#leadership

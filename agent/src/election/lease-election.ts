@@ -89,7 +89,7 @@ export class LeaseElection extends EventEmitter<ElectionEvents> implements Elect
   }
 
   yield(why: string): void {
-    this.emit('notice', 'info', 'yielding', { why })
+    this.emit('notice', 'debug', 'yielding', { why })
     this.#say({ type: 'yield' })
   }
 

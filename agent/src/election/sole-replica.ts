@@ -82,7 +82,7 @@ export class SoleReplica extends EventEmitter<ElectionEvents> implements Electio
   }
 
   yield(why: string): void {
-    this.emit('notice', 'info', 'yield-ignored', { message: 'there is no other replica to yield to', why })
+    this.emit('notice', 'debug', 'yield-ignored', { message: 'there is no other replica to yield to', why })
   }
 
   /** Nobody is there who would want to know. */

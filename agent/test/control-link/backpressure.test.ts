@@ -48,7 +48,7 @@ test('reading goes on as soon as there is room, and nothing is skipped', async (
 
 test('who does not answer while its own commands hold it up is not taken for dead', async () => {
   const { actions, next, runs } = held()
-  const { plane, lead } = await linked({ actions, timing: { pingMs: 5 } })
+  const { plane, lead } = await linked({ actions, timing: { pingMs: 20 } })
   lead()
   const peer = await plane.nextRegistered()
   for (let index = 0; index < 40; index += 1) peer.say(command(`c-${index}`, { target: `t-${index}` }))

@@ -82,7 +82,7 @@ describe('a connection whose other side is gone without a word', () => {
   })
 
   test('is kept while it answers, however little it says', async () => {
-    const { plane, lead } = await linked({ timing: { pingMs: 5 } })
+    const { plane, lead } = await linked({ timing: { pingMs: 20 } })
     lead()
     const peer = await plane.nextRegistered()
     let pings = 0

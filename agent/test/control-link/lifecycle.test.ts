@@ -78,6 +78,21 @@ describe('a leader that hands over', () => {
     await alsoLed
   })
 
+  test('that loses its connection while its results are stored does not wait for it for long', async () => {
+    const { plane, peer, leadership, led, next, log } = await leading({ timing: { lastConnectionMs: 50 } })
+    plane.onResult = () => undefined
+    peer.say(command('c-1'))
+    ;(await next()).end()
+    await peer.next('done')
+    leadership.drain()
+    expect(await isSettled(led)).toBe(false)
+    plane.refusal = { status: 503 }
+    peer.socket.terminate()
+    await waitForLine(log, 'link-lost')
+    await led
+    expect(leadership.signal.aborted).toBe(false)
+  })
+
   test('ends what still runs when its budget is over, and sends nothing of it', async () => {
     const { peer, leadership, led, next } = await leading()
     peer.say(command('c-1'))

@@ -13,13 +13,13 @@ import { ScriptedControlPlane } from './scripted-control-plane.ts'
 /** The figures of the design, shortened so that a test need not wait. */
 export const shortTiming: LinkTiming = {
   ...defaultTiming,
-  connectMs: 2000,
-  registerMs: 1000,
+  connectMs: 5000,
+  registerMs: 5000,
   firstRetryMs: 10,
   newLongestMs: 50,
   steadyLongestMs: 50,
   refusedMs: 100,
-  closeMs: 500,
+  closeMs: 2000,
   lastConnectionMs: 200,
   probeMs: 50,
   probeTimeoutMs: 1000,

@@ -17,8 +17,6 @@ import { WebSocket, WebSocketServer } from 'ws'
 type MessageOf<Type extends AgentMessage['type']> = AgentMessage & { readonly type: Type }
 export type CommandMessage = ControlPlaneMessage & { readonly type: 'command' }
 
-const patienceMs = 10_000
-
 /** One connection of an agent, as the control plane sees it. It accepts only what the contract allows, in turn. */
 export class Peer {
   readonly socket: WebSocket
@@ -61,7 +59,7 @@ export class Peer {
   }
 
   async #first<T>(what: string, find: () => T | undefined): Promise<T> {
-    const late = AbortSignal.timeout(patienceMs)
+    const late = AbortSignal.timeout(this.#plane.patienceMs)
     for (;;) {
       const found = find()
       if (found !== undefined) return found
@@ -123,6 +121,8 @@ export class ScriptedControlPlane {
   /** Called instead of answering a probe. */
   onProbe: (() => void) | undefined
   heartbeatIntervalSeconds = 30
+  /** Longest that a test waits for what an agent should do, in milliseconds. */
+  patienceMs = 10_000
   /** Attempts to connect, those refused included. */
   attempts = 0
   probes = 0
@@ -196,7 +196,7 @@ export class ScriptedControlPlane {
 
   /** Waits for the next connection that nobody has waited for before. */
   async nextPeer(): Promise<Peer> {
-    const late = AbortSignal.timeout(patienceMs)
+    const late = AbortSignal.timeout(this.patienceMs)
     for (;;) {
       const peer = this.peers[this.#taken]
       if (peer !== undefined) {

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from '@jest/globals'
+import { setTimeout as pause } from 'node:timers/promises'
 import { closeCodes } from '@regent/contract/messages.ts'
 import { ScriptedControlPlane } from './scripted-control-plane.ts'
 import { stubborn } from './actions.ts'
@@ -16,14 +17,14 @@ async function away(): Promise<ScriptedControlPlane> {
 describe('a leader that cannot register in time', () => {
   test('asks the election whether another could, and asks again while that lasts', async () => {
     const plane = await away()
-    const { lead, election } = await linked({ plane, timing: { patienceMs: 30 } })
+    const { lead, election } = await linked({ plane, timing: { patienceMs: 300 } })
     lead()
-    while (election.yields.length < 2) await turn()
+    while (election.yields.length < 2) await pause(10)
     expect(election.yields[0]).toContain('ECONNREFUSED')
     await plane.listen()
     await (await plane.nextRegistered()).next('heartbeat')
     const asked = election.yields.length
-    await new Promise((resolve) => setTimeout(resolve, 100))
+    await pause(700)
     expect(election.yields).toHaveLength(asked)
   })
 
@@ -41,18 +42,18 @@ describe('a leader that cannot register in time', () => {
     peer.socket.terminate()
     await waitForLine(log, 'link-lost')
     leadership.drain()
-    await new Promise((resolve) => setTimeout(resolve, 500))
+    await pause(500)
     ending.resolve(null)
     await led
     expect(election.yields).toEqual([])
   })
 
   test('does not ask where it is fenced although it leads: the next would be, too', async () => {
-    const { plane, lead, election } = await linked({ timing: { patienceMs: 30 } })
+    const { plane, lead, election } = await linked({ timing: { patienceMs: 500 } })
     plane.onRegister = (peer) => peer.socket.close(closeCodes.fenced, 'another lineage')
     lead()
     while (plane.attempts < 4) await turn()
-    await new Promise((resolve) => setTimeout(resolve, 100))
+    await pause(1200)
     expect(election.yields).toEqual([])
   })
 })
