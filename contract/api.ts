@@ -31,13 +31,18 @@ export const longestKeySeconds = 366 * 24 * 3600
 export const longestTokenSeconds = 366 * 24 * 3600
 
 const time = z.iso.datetime()
-/** Text for people and logs: no control characters, nothing that reorders a line. */
+/**
+ * Text for people and logs: no control characters, nothing invisible, nothing that reorders a line. In ranges, not in
+ * classes of Unicode, which not every reader of the OpenAPI document knows.
+ */
 const plainText = (most: number) =>
   z
     .string()
     .min(1)
     .max(most)
-    .regex(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]*$/u)
+    .regex(
+      /^[^\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]*$/,
+    )
 
 export const agentId = z.string().min(1).max(longestAgentId).regex(namePattern).meta({ example: 'local' })
 export const commandId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/)
@@ -151,7 +156,7 @@ export const tokenResource = z.object({
 export type TokenResource = z.infer<typeof tokenResource>
 export const newToken = tokenResource.extend({ token: z.string() })
 export const createToken = z.strictObject({
-  name: plainText(64),
+  name: plainText(64).meta({ examples: ['deployment pipeline'] }),
   role: z.enum(roles),
   expiresInSeconds: z
     .int()

@@ -134,6 +134,14 @@ function addRoutes(app: FastifyInstance, options: HttpApiOptions, isOverTls: boo
   const document = JSON.stringify(openApiDocument(all, options.publicUrl))
   const routes = matchersOf([...all, { method: 'GET', route: documentPath, isAbsolute: true }])
 
+  const nothingAt = (request: FastifyRequest): Problem => {
+    const allowed = routes.methodsAt(pathOf(request)).join(', ')
+    if (allowed === '') {
+      return new Problem('not-found', 'there is nothing at this path; /openapi.json names what there is')
+    }
+    return new Problem('method-not-allowed', `this resource knows ${allowed}`, { headers: { allow: allowed } })
+  }
+
   app.removeContentTypeParser('text/plain')
   app.addHook('onRequest', (request, reply, done) => {
     records.begin(request)
@@ -142,6 +150,8 @@ function addRoutes(app: FastifyInstance, options: HttpApiOptions, isOverTls: boo
       const problems = [{ path: 'header.host', message: 'expected the name of this host, got nothing' }]
       throw new Problem('invalid-request', 'HTTP/1.1 needs a Host header', { problems })
     }
+    // Before the framework looks at a body that belongs to nothing.
+    if (request.is404) throw nothingAt(request)
     done()
   })
   app.addHook('preHandler', (request, _, done) => {
@@ -167,18 +177,6 @@ function addRoutes(app: FastifyInstance, options: HttpApiOptions, isOverTls: boo
     if (problem.type === 'internal') log.error('request-failed', { request: request.id, error: asError(error) })
     sendProblem(problem, request, reply)
   })
-  app.setNotFoundHandler((request, reply) => {
-    const allowed = routes.methodsAt(pathOf(request))
-    const problem =
-      allowed.length === 0
-        ? new Problem('not-found', 'there is nothing at this path; /openapi.json names what there is')
-        : new Problem('method-not-allowed', `this resource knows ${allowed.join(', ')}`, {
-            headers: { allow: allowed.join(', ') },
-          })
-    records.refused(request, problem)
-    sendProblem(problem, request, reply)
-  })
-
   app.get(documentPath, (_, reply) => reply.type('application/json; charset=utf-8').send(document))
   const admit = async (request: FastifyRequest, { role }: Pick<Operation, 'role'>) => {
     const caller = await gate.identify(request.headers.authorization, request.ip)

@@ -187,5 +187,13 @@ function answerSchema(answer: z.ZodType): Json {
 
 function plainSchema(schema: z.ZodType, io: 'input' | 'output'): Json {
   const made = z.toJSONSchema(schema, { io, unrepresentable: 'any', reused: 'inline' })
-  return Object.fromEntries(Object.entries(made).filter(([keyword]) => keyword !== '$schema'))
+  const plain = Object.fromEntries(
+    Object.entries(made).filter(([keyword]) => keyword !== '$schema' && keyword !== '$defs'),
+  )
+  // What refers to itself is any JSON, which a schema says by saying nothing.
+  return JSON.parse(JSON.stringify(plain), (_, value: unknown) => (refersToDefinition(value) ? {} : value)) as Json
+}
+
+function refersToDefinition(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && '$ref' in value && String(value.$ref).startsWith('#/$defs/')
 }

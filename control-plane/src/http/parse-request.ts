@@ -43,7 +43,7 @@ export function parseRequest(
     path: parse('path', path, received.path),
     query: parse('query', query, received.query),
     headers: parse('header', headers, named),
-    // Without a body a parser gives null; an operation without one takes `{}` from clients that always send JSON.
+    // An operation without a body takes `{}` from clients that always send JSON.
     body: parse('body', body, isNothing(received.body, body === noBody) ? undefined : received.body),
   }
   if (problems.length === 0) return parsed
@@ -52,8 +52,9 @@ export function parseRequest(
 }
 
 function isNothing(body: unknown, expectsNone: boolean): boolean {
-  if (body === null || body === undefined) return true
-  return expectsNone && typeof body === 'object' && !Array.isArray(body) && Object.keys(body).length === 0
+  if (body === undefined) return true
+  const isObject = typeof body === 'object' && body !== null && !Array.isArray(body)
+  return expectsNone && isObject && Object.keys(body).length === 0
 }
 
 function problemsOf(part: string, issue: z.core.$ZodIssue): RequestProblem[] {

@@ -155,7 +155,7 @@ describe('agents of the API', () => {
     const make = async (agentId: string, body?: object): Promise<AgentKey & { readonly key: string }> =>
       (await api.ask('POST', `/api/v1/agents/${agentId}/keys`, { body })).body
     const rotate = async (agentId: string, body?: object): Promise<AgentKey & { readonly key: string }> =>
-      (await api.ask('POST', `/api/v1/agents/${agentId}/keys/rotate`, { body })).body
+      (await api.ask('POST', `/api/v1/agents/${agentId}/rotate-keys`, { body })).body
     const check = (key: string) => new AgentKeys(api.store).check(key)
 
     test('are shown once, and stored as a hash', async () => {
@@ -229,7 +229,7 @@ describe('agents of the API', () => {
     test.each([
       ['GET', '/api/v1/agents/nobody/keys'],
       ['POST', '/api/v1/agents/nobody/keys'],
-      ['POST', '/api/v1/agents/nobody/keys/rotate'],
+      ['POST', '/api/v1/agents/nobody/rotate-keys'],
       ['DELETE', '/api/v1/agents/nobody/keys/abcdefgh'],
     ])('of an agent that there is not are not there: %s %s', async (method, path) => {
       expect((await api.ask(method, path)).status).toBe(404)

@@ -2,11 +2,10 @@ import { agentHealth, agentId, agentResource, approval, createAgent, page, pageO
 import type { Log } from '@regent/runtime/logging/log.ts'
 import { z } from 'zod'
 import type { AgentRegistry } from '../../agents/agent-registry.ts'
-import { cursorOf, positionOf } from '../cursor.ts'
 import { operation, type Operation } from '../operation.ts'
 
 const path = z.strictObject({ agentId })
-const query = page.extend({ approval: approval.optional(), health: agentHealth.optional() })
+const query = page.extend({ cursor: agentId.optional(), approval: approval.optional(), health: agentHealth.optional() })
 const answer = agentResource
 
 /** What the API does with agents. */
@@ -26,11 +25,8 @@ export function agentOperations(registry: AgentRegistry, log: Log): readonly Ope
       status: 200,
       answer: pageOf(agentResource),
       handle: async ({ query: { cursor, limit, ...filter } }) => {
-        const { agents, after } = await registry.list(
-          { ...filter, limit, after: positionOf(cursor, agentId) },
-          onUnreadable,
-        )
-        return { items: [...agents], ...(after !== undefined && { nextCursor: cursorOf(after) }) }
+        const { agents, after } = await registry.list({ ...filter, limit, after: cursor }, onUnreadable)
+        return { items: [...agents], ...(after !== undefined && { nextCursor: after }) }
       },
     }),
     operation({

@@ -2,7 +2,6 @@ import { createToken, newToken, page, pageOf, principal, tokenResource } from '@
 import type { Log } from '@regent/runtime/logging/log.ts'
 import { z } from 'zod'
 import type { PeopleTokens } from '../../identity/people-tokens.ts'
-import { cursorOf, positionOf } from '../cursor.ts'
 import { operation, type Operation } from '../operation.ts'
 
 const { tokenId } = tokenResource.shape
@@ -29,12 +28,12 @@ export function callerOperations(tokens: PeopleTokens, log: Log): readonly Opera
       tag: 'tokens',
       summary: 'List tokens that are valid; what they are is not shown again',
       role: 'admin',
-      query: page,
+      query: page.extend({ cursor: tokenId.optional() }),
       status: 200,
       answer: pageOf(tokenResource),
       handle: async ({ query: { limit, cursor } }) => {
-        const { tokens: found, after } = await tokens.list({ limit, after: positionOf(cursor, tokenId) }, onUnreadable)
-        return { items: [...found], ...(after !== undefined && { nextCursor: cursorOf(after) }) }
+        const { tokens: found, after } = await tokens.list({ limit, after: cursor }, onUnreadable)
+        return { items: [...found], ...(after !== undefined && { nextCursor: after }) }
       },
     }),
     operation({

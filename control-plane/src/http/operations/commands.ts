@@ -12,7 +12,6 @@ import { z } from 'zod'
 import type { AgentRegistry } from '../../agents/agent-registry.ts'
 import { NotThere } from '../../agents/errors.ts'
 import type { Commands } from '../../commands/commands.ts'
-import { cursorOf, positionOf } from '../cursor.ts'
 import { operation, type Operation } from '../operation.ts'
 
 /** Pages that one call reads at most when a filter leaves out most of them. */
@@ -21,6 +20,7 @@ const mostPages = 10
 const path = z.strictObject({ agentId })
 const pathOfOne = path.extend({ commandId })
 const query = page.extend({
+  cursor: commandId.optional(),
   state: commandState.optional(),
   action: createCommand.shape.action.optional(),
   target: z.string().min(1).max(128).optional(),
@@ -94,14 +94,14 @@ export function commandOperations({ commands, agents }: CommandOperationsOptions
       handle: async ({ path, query: { cursor, limit, ...filter } }) => {
         if ((await agents.find(path.agentId)) === undefined) throw new NotThere(`agent '${path.agentId}'`)
         const items: CommandResource[] = []
-        let after = positionOf(cursor, commandId)
+        let after = cursor
         for (let pages = 0; pages < mostPages; pages += 1) {
           const read = await commands.list(path.agentId, { limit: limit - items.length, after })
           items.push(...read.items.filter((command) => fits(command, filter)))
           after = read.next
           if (after === undefined || items.length === limit) break
         }
-        return { items, ...(after !== undefined && { nextCursor: cursorOf(after) }) }
+        return { items, ...(after !== undefined && { nextCursor: after }) }
       },
     }),
     operation({

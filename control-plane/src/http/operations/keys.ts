@@ -40,7 +40,7 @@ export function keyOperations(keys: AgentKeys): readonly Operation[] {
     operation({
       id: 'rotateAgentKeys',
       method: 'POST',
-      route: '/agents/{agentId}/keys/rotate',
+      route: '/agents/{agentId}/rotate-keys',
       tag: 'keys',
       summary: 'Make a new key for an agent, and let all others expire after an overlap',
       role: 'admin',
