@@ -19,11 +19,12 @@ const mustRunAll = isExplicit || (process.env['CI'] ?? 'false') !== 'false'
 
 /**
  * Tests that have nothing to say of an older release of Kubernetes: of this machinery, of registries, of flows, which
- * it does not change; of publishers' definitions of today, some of which use fields that it does not know; and of what
- * becomes of faults, most of which must be refused by an admission fence that it does not have.
+ * it does not change; of publishers' definitions of today, some of which use fields that it does not know; of what
+ * becomes of faults, most of which must be refused by an admission fence that it does not have; and of etcd, HTTP and
+ * WebSockets.
  */
 const NOT_OF_OLDER_RELEASES =
-  '/test/(cluster/(cleanup|custom-resources|images|tools)\\.|images/|network-policy/|faults/)'
+  '/test/(cluster/(cleanup|custom-resources|images|tools)\\.|(agents|chain|commands|faults|http|hub|images|network-policy|store)/)'
 
 const FILES: Record<Level, { readonly suffix: string; readonly seconds: number; readonly without?: string }> = {
   unit: { suffix: '', seconds: 20 },
