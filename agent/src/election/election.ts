@@ -18,13 +18,14 @@
  * - that a request which a leader has sent does not arrive after the next one leads. The faster the takeover, the
  *   likelier that is: evidence of death lets the next leader begin while the last bytes of the former are on their way;
  * - that there are not two who believe to lead after a virtual machine was paused with all its clocks, after forged
- *   evidence of death, or after a hand edit. The former leader sees the Lease within one renew period and ends;
+ *   evidence of death, or after a hand edit. The former leader sees the Lease within one renew period and ends; where
+ *   it is cut off from the API server just then, it ends within one renew deadline;
  * - anything, after etcd was restored from a backup: epochs of before may be given out again. Who remembers a higher
  *   one refuses to lead (fails closed); who was started since cannot know, and the control plane reports the conflict;
  * - a first leader's safety when the Lease was deleted and a replica starts that has never seen it: it may create it
  *   while the former holder still believes to lead, for at most one renew period, or one renew deadline where that
- *   holder is cut off. Likewise when the Lease is deleted twice within two lease durations, and a replica was cut off
- *   in between.
+ *   holder is cut off, and hand it over in this time. Likewise when the Lease is deleted twice within two lease
+ *   durations, and a replica was cut off in between.
  *
  * @see https://pkg.go.dev/k8s.io/client-go/tools/leaderelection for the algorithm that most others use
  */

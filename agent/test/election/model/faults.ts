@@ -8,7 +8,7 @@ export interface Fault {
   run(world: World, victim: Replica): number
 }
 
-const links: readonly Link[] = ['refused', 'lost', 'unanswered', 'frozen', 'slow']
+const links: readonly Link[] = ['refused', 'forbidden', 'lost', 'unanswered', 'frozen', 'slow']
 
 const bad = (link: Link): Fault => ({
   name: `requests ${link}`,
@@ -73,7 +73,9 @@ export const faults: readonly Fault[] = [
   {
     name: 'clock step',
     run(world, victim) {
-      victim.stepMs += (world.random() - 0.5) * 7_200_000
+      // By hours, by more than a Lease, or by about an abort budget.
+      const mostMs = [7_200_000, 20_000, 3000][Math.floor(world.random() * 3)] ?? 0
+      victim.stepMs += (world.random() - 0.5) * mostMs
       return 0
     },
   },
@@ -117,6 +119,29 @@ export const faults: readonly Fault[] = [
       return 0
     },
   },
+  {
+    name: 'work fails',
+    run(_, victim) {
+      victim.failWork()
+      return 0
+    },
+  },
+  {
+    name: 'cordon',
+    run(world, victim) {
+      const ms = 200 + world.random() * 10_000
+      world.api.edit({ annotations: { [leaseAnnotations.cordoned]: victim.options.identity.pod } })
+      world.events.after(ms, () => world.api.edit({ annotations: { [leaseAnnotations.cordoned]: '' } }))
+      return ms
+    },
+  },
+  {
+    name: 'the control plane knows another leader',
+    run(_, victim) {
+      victim.give({ type: 'verify' })
+      return 0
+    },
+  },
 ]
 
 /** Those of processes that end and of connections: neither hangs, pauses and clock steps, nor another holder by hand. */
@@ -131,6 +156,9 @@ export const plainFaults: readonly Fault[] = faults.filter(({ name }) =>
     'garbage in the Lease',
     'step-down',
     'yield',
+    'work fails',
+    'cordon',
+    'the control plane knows another leader',
   ].includes(name),
 )
 
@@ -142,5 +170,19 @@ export const stoppedClocks: Fault = {
     victim.pause(ms, true)
     world.events.after(ms, () => (victim.stepMs -= ms))
     return ms
+  },
+}
+
+/** A claim of death that is a lie: standbys are made to believe it, one of them or all at once. */
+export const forgedEvidence: Fault = {
+  name: 'forged evidence of death',
+  run(world) {
+    const holder = world.api.holder
+    for (const standby of world.replicas) {
+      if (standby.name === holder || world.random() < 0.3) continue
+      const by = world.random() < 0.5 ? 'peer' : 'pod'
+      world.events.after(world.random() * 20, () => standby.give({ type: 'death', holder, by, sign: standby.now }))
+    }
+    return 0
   },
 }

@@ -17,8 +17,10 @@ import type { World } from './world.ts'
 /** How a replica's requests fare. */
 export type Link =
   | 'well'
-  /** Refused at once. */
+  /** Refused at once, by nobody listening. */
   | 'refused'
+  /** Answered at once with what only a person can mend: no permission. */
+  | 'forbidden'
   /** Lost on the way there: never takes effect. */
   | 'lost'
   /** Takes effect, its answer is lost. */
@@ -50,8 +52,8 @@ export class Replica {
   hung = false
   /** Work of this epoch runs, provably or not. */
   working: bigint | undefined
-  /** It found no Lease at its start, and created it. */
-  leadsFirst = false
+  /** It led a Lease that was deleted, and one who had never seen it created another. */
+  isOvertaken = false
   allowed: { readonly epoch: bigint; readonly until: Instant } | undefined
   stepMs = 0
   readonly #world: World
@@ -84,9 +86,19 @@ export class Replica {
   }
 
   start(): void {
+    const { random, events } = this.#world
     this.openWatch()
-    this.give({ type: 'prepared', value: true })
+    this.give({ type: 'revision', isNewest: random() < 0.7 })
+    events.after(random() * 300, () => this.give({ type: 'prepared', value: true }))
     this.#heartbeat()
+  }
+
+  /** The work ends without having been told to: by saying first that it failed, or by returning. */
+  failWork(): void {
+    const epoch = this.working
+    if (epoch === undefined || this.hung || this.paused) return
+    if (this.#world.random() < 0.5) this.give({ type: 'work-failed', epoch })
+    this.#endWork(epoch, this.#world.random() * 500)
   }
 
   /** Runs when the process does: at once, or after its pause. */
@@ -208,6 +220,8 @@ export class Replica {
     switch (this.link) {
       case 'refused':
         return answer(2, failure)
+      case 'forbidden':
+        return answer(2, { kind: 'refused', why: '403' })
       case 'lost':
         return answer(1000, failure)
       case 'frozen':

@@ -1,5 +1,5 @@
 import { electionProfiles, failoverBounds } from '@regent/contract/election.ts'
-import { faults, plainFaults, stoppedClocks } from './faults.ts'
+import { faults, forgedEvidence, plainFaults, stoppedClocks } from './faults.ts'
 import type { Replica } from './replica.ts'
 import { randomRun, type Run } from './runs.ts'
 import { World, type WorldOptions } from './world.ts'
@@ -71,7 +71,7 @@ export const scenes: Readonly<Record<string, Scene>> = {
   },
   'holds them with evidence of death by the peers': {
     share: 0.5,
-    play: (seed) => randomRun({ seed, peerEvidence: true }),
+    play: (seed) => randomRun({ seed, peerEvidence: true, lateEvidence: seed % 2 === 0 }),
   },
   'holds them with two and with five replicas, and with other timings': {
     share: 0.3,
@@ -83,6 +83,18 @@ export const scenes: Readonly<Record<string, Scene>> = {
   'has one leader again, and growing epochs, after pauses in which no clock advances': {
     share: 0.3,
     play: (seed) => randomRun({ seed, overlapsAllowed: true }, [...faults, stoppedClocks]),
+  },
+  'has one leader again, and growing epochs, where evidence of death is forged beside every other fault': {
+    share: 0.5,
+    play: (seed) => {
+      const often = [...faults, ...Array.from({ length: 6 }, () => forgedEvidence)]
+      const run = randomRun({ seed, overlapsAllowed: true, peerEvidence: seed % 2 === 0 }, often)
+      // Whoever is fooled about reaches the API server; the one it replaces may not, and stops by its own deadline.
+      const mostMs = electionProfiles.fast.renewDeadlineSeconds * 1000
+      const { longestOverlapMs, violations } = run.world
+      if (longestOverlapMs > mostMs * 1.01) violations.push(`two could act for ${longestOverlapMs} ms`)
+      return run
+    },
   },
   'keeps leader and epoch over an outage of the API server, however long': {
     share: 0.3,

@@ -11,6 +11,8 @@ export interface WorldOptions {
   readonly timing?: ElectionTiming
   /** Whether standbys see the connection of a leader that dies close. */
   readonly peerEvidence?: boolean
+  /** Whether some of them see it only seconds later. */
+  readonly lateEvidence?: boolean
   /** Where a guard on the machine itself cannot see what happens: only the fences hold then. */
   readonly overlapsAllowed?: boolean
   /**
@@ -35,6 +37,9 @@ export class World {
   /** False while a forged claim of death may make two lead, which only the fences can hold. */
   mustNotOverlap: boolean
   restarts = true
+  /** For how long two could act at once, at most, in milliseconds. */
+  longestOverlapMs = 0
+  #overlapsSinceMs: number | undefined
   readonly timing: ElectionTiming
   readonly #options: WorldOptions
   #boots = 0
@@ -62,7 +67,9 @@ export class World {
   began(replica: Replica, { epoch, reason }: Reign, resumed: boolean): void {
     if (replica.working !== undefined) this.#violate(`${replica.name} begins ${epoch} while ${replica.working} runs`)
     replica.working = epoch
-    replica.leadsFirst = reason === 'first'
+    replica.isOvertaken = false
+    // Who was started after the Lease was deleted creates it at once: what it may overlap is not guaranteed.
+    if (reason === 'first') for (const other of this.replicas) other.isOvertaken = other !== replica
     const newest = this.reigns.at(-1)
     const isResumed = newest?.epoch === epoch && newest.by === replica
     if (resumed !== isResumed && resumed) this.#violate(`${replica.name} resumes ${epoch}, which it did not lead last`)
@@ -74,7 +81,9 @@ export class World {
     const { pod, podUid } = replica.options.identity
     if (this.#options.peerEvidence === true) {
       for (const other of this.replicas.filter((other) => other !== replica)) {
-        this.events.after(2 + this.random() * 8, () => this.confirmDeath(other))
+        // Most see it at once; some connections were being made again.
+        const lateMs = this.#options.lateEvidence === true && this.random() < 0.2 ? this.random() * 4000 : 0
+        this.events.after(2 + this.random() * 8 + lateMs, () => this.confirmDeath(other))
       }
     }
     if (this.restarts) this.events.after(500 + this.random() * 3000, () => this.#boot(pod, podUid))
@@ -90,6 +99,7 @@ export class World {
 
   /** Called after every step of every machine. */
   check(): void {
+    this.#measureOverlap()
     if (!this.mustNotOverlap) return
     if (this.#options.workMustNotOverlap === true) {
       const working = this.replicas.filter(({ alive, working }) => alive && working !== undefined)
@@ -98,10 +108,16 @@ export class World {
     this.#checkSingle(this.leaders, 'may act at once')
   }
 
+  #measureOverlap(): void {
+    const { nowMs } = this.events
+    if (this.leaders.length < 2) this.#overlapsSinceMs = undefined
+    else this.#overlapsSinceMs ??= nowMs
+    this.longestOverlapMs = Math.max(this.longestOverlapMs, nowMs - (this.#overlapsSinceMs ?? nowMs))
+  }
+
   #checkSingle([one, two]: readonly Replica[], what: string): void {
     if (!one || !two) return
-    // Who was started after the Lease was deleted creates it at once: what it may overlap is not guaranteed.
-    if (one.leadsFirst || two.leadsFirst) return
+    if (one.isOvertaken || two.isOvertaken) return
     this.#violate(`${one.name} and ${two.name} ${what} (I1)`)
   }
 
