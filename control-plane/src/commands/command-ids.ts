@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 
 /** So many base-36 digits hold the time until the year 5188, and the number of ids of one millisecond. */
 const timeDigits = 9
-const sequenceDigits = 4
+const sequenceDigits = 3
 
 /**
  * Ids of commands: unique, not to be guessed, and in the order in which one process made them, so that a list by id is
