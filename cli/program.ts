@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command, type OutputConfiguration } from 'commander'
+import { addAgents } from './agents.ts'
+import { addCommands } from './commands.ts'
 import { addFailover } from './failover.ts'
 import { addImages } from './images.ts'
 import { addInit } from './init.ts'
@@ -36,6 +38,6 @@ Examples:
 Exit codes: 0 done; 1 the answer is no (invalid configuration, a difference, something missing); 2 usage`,
     )
   const forManifests = [addSynth, addValidate, addShow, addRequires, addFailover, addImages, addInit]
-  for (const add of [...forManifests, addStatus, addStepDown]) add(program)
+  for (const add of [...forManifests, addStatus, addStepDown, addAgents, addCommands]) add(program)
   return program
 }

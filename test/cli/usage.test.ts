@@ -3,7 +3,19 @@ import { CommanderError } from 'commander'
 import { createProgram } from '../../cli/program.ts'
 import { Session, project, run } from './program.ts'
 
-const commands = ['synth', 'validate', 'show', 'requires', 'failover', 'images', 'init', 'status', 'step-down']
+const commands = [
+  'synth',
+  'validate',
+  'show',
+  'requires',
+  'failover',
+  'images',
+  'init',
+  'status',
+  'step-down',
+  'agents',
+  'commands',
+]
 
 /** What a command line says without running a command. */
 async function said(
