@@ -45,13 +45,15 @@ export function claimOf(turn: Turn): Claim | 'ask' | undefined {
   return last && expiredClaim(turn, last)
 }
 
-function claimAtOnce(turn: Turn, record: LeaseRecord): Claim | undefined | 'wait' {
+function claimAtOnce(turn: Turn, record: LeaseRecord): Claim | 'ask' | undefined | 'wait' {
   const { state, options } = turn
   const seenMs = state.last?.seenMs ?? turn.nowMs
   if (isReleased(record)) {
     const firstMs = state.isNewestRevision ? seenMs : seenMs + olderRevisionDelayMs
-    const isFree = turn.isDue(Math.max(firstMs, turnMs(turn, seenMs)))
-    return isFree ? claim(turn, releaseReason(record), seenMs) : undefined
+    if (!turn.isDue(Math.max(firstMs, turnMs(turn, seenMs)))) return undefined
+    // An API server that is slow is slow for the newest revision too, whose write may be on its way: look first.
+    if (!state.isNewestRevision && state.answeredMs < firstMs) return 'ask'
+    return claim(turn, releaseReason(record), seenMs)
   }
   // As the manifests create it. Where a holder was seen before, a person has emptied it, and its time must run out.
   if (!state.sawHolder && record.holder === '' && record.renewTime === '') return claim(turn, 'first', turn.nowMs)

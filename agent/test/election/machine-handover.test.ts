@@ -137,13 +137,25 @@ describe('a release', () => {
     expect(play.lease.annotations).not.toHaveProperty([stepDown])
   })
 
-  test('leaves the newest revision 300 ms', () => {
+  test('leaves the newest revision 300 ms, and then looks whether that was enough', () => {
     const play = standby().give({ type: 'revision', isNewest: false })
     play.api.edit({ spec: { holderIdentity: '', renewTime: renewTime() }, annotations: { [releasedBy]: other } })
     play.watch().pass(299)
     expect(play.pending).toBe('none')
     play.pass(1)
-    expect(play.pending).toBe('take')
+    expect(play.pending).toBe('read')
+    play.serve()
+    expect(play.status).toMatchObject({ role: 'leading', holder: me })
+  })
+
+  test('takes nothing that the newest revision has taken while it looked', () => {
+    const play = standby().give({ type: 'revision', isNewest: false })
+    play.api.edit({ spec: { holderIdentity: '', renewTime: renewTime() }, annotations: { [releasedBy]: other } })
+    play.watch().pass(300)
+    expect(play.pending).toBe('read')
+    play.api.edit({ spec: { holderIdentity: 'pod-n_uid-n_boot-n', renewTime: renewTime() } })
+    play.serve()
+    expect(play.status).toMatchObject({ role: 'standby', holder: 'pod-n_uid-n_boot-n' })
   })
 })
 
