@@ -9,14 +9,14 @@ import { WebSocket } from 'ws'
 import type { Credentials } from './access.ts'
 import { AttemptFailed, type Ending } from './attempt-failed.ts'
 import { decoded } from './decoded.ts'
+import { foreignWords } from './foreign-words.ts'
 import type { LinkTiming } from './timing.ts'
+import { upgradeRefusal } from './upgrade-refusal.ts'
 
 /** More than this waits to be sent only where the other side does not read: the connection is given up. */
 export const mostBufferedBytes = 4 * 1024 * 1024
 /** Beyond this, whoever has much to send waits until it is on its way. */
 export const comfortablyBufferedBytes = 1024 * 1024
-/** Longest wait that a `Retry-After` is believed for, in seconds. */
-const longestRetryAfterSeconds = 30
 
 export interface ConnectionOptions {
   readonly url: URL
@@ -87,16 +87,11 @@ export class Connection {
       resolve(new Connection(socket, timing))
     })
     socket.once('unexpected-response', (request, response) => {
-      const { statusCode: status = 0, headers } = response
-      const retryAfterMs = retryAfter(headers['retry-after'])
-      reject(
-        new AttemptFailed({
-          why: `${url.origin} answered the upgrade with ${status}`,
-          status,
-          ...(retryAfterMs !== undefined && { retryAfterMs }),
-        }),
-      )
-      request.destroy()
+      void upgradeRefusal(url.origin, response).then((ending) => {
+        reject(new AttemptFailed(ending))
+        giveUp.removeEventListener('abort', abort)
+        request.destroy()
+      })
     })
     const fail = (error: Error): void => {
       giveUp.removeEventListener('abort', abort)
@@ -216,13 +211,7 @@ export class Connection {
     this.#listener = undefined
     this.#inbox = []
     this.#drained = []
-    const said = reason === '' ? '' : `: ${reason}`
+    const said = reason === '' ? '' : `: ${foreignWords(reason)}`
     this.#end.resolve({ code, why: this.#why ?? `closed by the control plane with ${code}${said}` })
   }
-}
-
-function retryAfter(header: string | undefined): number | undefined {
-  const seconds = Number(header)
-  if (header === undefined || !Number.isInteger(seconds) || seconds < 0) return undefined
-  return Math.min(seconds, longestRetryAfterSeconds) * 1000
 }

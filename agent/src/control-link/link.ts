@@ -6,6 +6,7 @@ import { type Leadership, NotLeading } from '../election/leadership.ts'
 import { type ControlPlaneAccess, readCredentials } from './access.ts'
 import { AttemptFailed, type Ending, type Verdict, verdictOf } from './attempt-failed.ts'
 import { Connection } from './connection.ts'
+import { foreignWords } from './foreign-words.ts'
 import { orAborted } from './or-aborted.ts'
 import type { Outlet } from './outbox.ts'
 import { Pacing } from './pacing.ts'
@@ -258,7 +259,7 @@ export class Link {
         return from.connection.close(closeCodes.unexpectedMessage, 'registered twice')
       case 'move':
         if (from.wantsMove || this.#current !== from) return
-        log.info('link-asked-to-move', { reason: message.reason })
+        log.info('link-asked-to-move', { reason: foreignWords(message.reason) })
         from.wantsMove = true
         this.#retryAtMs = this.#nowMs() + this.#pacing.again(this.#nowMs())
         return this.#wake()

@@ -100,6 +100,26 @@ describe('a control plane that refuses', () => {
     await (await plane.nextPeer()).next('heartbeat')
   })
 
+  test('says why, and what it says is shown in one line, bounded, and without secrets', async () => {
+    const { plane, lead, link, log } = await linked()
+    plane.refusal = { status: 403, words: `pending\n[+] fine: Bearer abc.def${'x'.repeat(100_000)}` }
+    lead()
+    const words = /answered the upgrade with 403: pending \[\+\] fine: Bearer \[redacted\]/
+    expect(String((await waitForLine(log, 'link-failed'))['why'])).toMatch(words)
+    const explanation = link.checks().readiness[0]?.explanation ?? ''
+    expect(explanation).toMatch(words)
+    expect(explanation).not.toContain('\n')
+    expect(explanation.length).toBeLessThan(2000)
+  })
+
+  test('while it is connected says why in one line, too', async () => {
+    const { plane, lead, log } = await linked()
+    lead()
+    const peer = await plane.nextRegistered()
+    peer.socket.close(1012, 'restart\n[+] fine')
+    expect((await waitForLine(log, 'link-lost'))['why']).toBe('closed by the control plane with 1012: restart [+] fine')
+  })
+
   test('by 403 is told in words, and one that is told to wait is left alone for so long', async () => {
     const waits: number[] = []
     const { plane, lead, log } = await linked({

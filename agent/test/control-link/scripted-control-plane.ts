@@ -115,7 +115,7 @@ export class ScriptedControlPlane {
   /** Value of `Authorization` that is accepted. */
   authorization = 'Bearer token-1'
   /** Status with which upgrades are refused; `undefined` accepts them. */
-  refusal: { readonly status: number; readonly retryAfter?: number } | undefined
+  refusal: { readonly status: number; readonly retryAfter?: number; readonly words?: string } | undefined
   /** Status of probes with the right credential. */
   probeStatus = 204
   /** Called instead of answering a probe. */
@@ -164,8 +164,11 @@ export class ScriptedControlPlane {
             ? { status: 401 }
             : this.refusal
       if (refusal !== undefined) {
+        const words = 'words' in refusal ? refusal.words : ''
         const retryAfter = 'retryAfter' in refusal ? `Retry-After: ${refusal.retryAfter}\r\n` : ''
-        socket.end(`HTTP/1.1 ${refusal.status} No\r\n${retryAfter}Connection: close\r\nContent-Length: 0\r\n\r\n`)
+        socket.end(
+          `HTTP/1.1 ${refusal.status} No\r\n${retryAfter}Connection: close\r\nContent-Length: ${Buffer.byteLength(words)}\r\n\r\n${words}`,
+        )
         return
       }
       this.#upgrades.handleUpgrade(request, socket, head, (upgraded) => {
