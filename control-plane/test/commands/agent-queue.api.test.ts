@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { waitFor } from '../../../test/cluster/wait-for.ts'
 import type { Payload } from '../../src/commands/command-records.ts'
-import { prefixes } from '../../src/store/keys.ts'
+import { keys, prefixes } from '../../src/store/keys.ts'
 import type { Store } from '../../src/store/store.ts'
 import { Etcd } from '../support/etcd.ts'
 import { openStore } from '../support/store.ts'
@@ -109,8 +109,6 @@ describe('a command', () => {
     for (const delivery of [1, 2, 3]) {
       expect((await sends(delivery))[delivery - 1]).toMatchObject({ commandId, delivery })
       expect(await queue.finish(failed(commandId, true))).toBe('stored')
-      // Said twice, it is one failure.
-      if (delivery < 3) expect(await queue.finish(failed(commandId, true))).toBe('stored')
       place.aheadMs += 5000
     }
     expect(await read(commandId)).toMatchObject({
@@ -118,6 +116,30 @@ describe('a command', () => {
       deliveries: 3,
       error: { code: 'failed', message: 'no' },
     })
+  })
+
+  test('that failed and is said to have failed again does not wait longer', async () => {
+    const { queue, sends } = await place.connect()
+    queue.start()
+    const commandId = await place.give()
+    await sends(1)
+    queue.pause()
+    const failure = async (): Promise<bigint | undefined> => {
+      expect(await queue.finish(failed(commandId, true))).toBe('stored')
+      return (await store.get(keys.openCommand(place.agentId, commandId))).found?.modRevision
+    }
+    const first = await failure()
+    expect(first).toBeGreaterThan(0n)
+    expect(await failure()).toBe(first)
+  })
+
+  test('that the agent was never given, or does not exist, is not ended by it', async () => {
+    const { queue } = await place.connect()
+    const commandId = await place.give()
+    expect(await queue.finish(done(commandId))).toBe('stored')
+    expect(await queue.finish(done('never'))).toBe('stored')
+    expect(await read(commandId)).toMatchObject({ state: 'queued' })
+    expect(place.outcomes).toEqual([])
   })
 
   test('expires while it waits', async () => {

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { type CreateCommand, largestPayloadBytes } from '@regent/contract/api.ts'
+import { waitFor } from '../../../test/cluster/wait-for.ts'
 import { Conflict, NotThere } from '../../src/agents/errors.ts'
 import { CommandIntake } from '../../src/commands/command-intake.ts'
 import { Commands } from '../../src/commands/commands.ts'
@@ -237,6 +238,21 @@ describe('a sweep', () => {
     const given = await place.commands.get(place.agentId, commandId)
     expect(given).toMatchObject({ state: 'failed', error: { code: 'expired' } })
     expect(given?.error?.message).toMatch(/may have taken effect/)
+  })
+
+  test('comes by itself, from any of the pods', async () => {
+    const commandId = await place.give()
+    place.aheadMs = 61_000
+    const ended = new AbortController()
+    const running = [1, 2, 3].map(() => new Sweep({ store, ...place.common }).run(ended.signal))
+    await waitFor('the end of the command', async () => {
+      const shown = await place.commands.get(place.agentId, commandId)
+      return shown?.state === 'failed'
+    })
+    ended.abort()
+    await Promise.all(running)
+    expect(place.outcomes).toEqual(['describe expired'])
+    expect(place.lines).toEqual([])
   })
 
   test(`keeps the newest ${mostDoneCommands} that ended, with what they carry`, async () => {

@@ -1,9 +1,10 @@
+import { openLog } from '@regent/runtime/logging/log.ts'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import type { Proxy } from '../../../agent/test/faults/proxy.ts'
 import { Compacted, LeaseLost, StoreRefused, StoreUnavailable, TooLarge } from '../../src/store/errors.ts'
 import { keys, prefixes } from '../../src/store/keys.ts'
 import type { KeyValue, Page } from '../../src/store/key-value.ts'
-import { largestValueBytes, type ListOptions, mostOperations, type Store } from '../../src/store/store.ts'
+import { largestValueBytes, type ListOptions, mostOperations, Store } from '../../src/store/store.ts'
 import { Etcd, proxyTo } from '../support/etcd.ts'
 import { openStore, text } from '../support/store.ts'
 
@@ -33,6 +34,7 @@ async function pages(prefix: string, options: ListOptions): Promise<readonly Pag
   }
 }
 
+const absent = keys.agent('absent')
 const namesOf = (items: readonly KeyValue[]): readonly string[] => items.map(({ key }) => key.split('/').at(-1) ?? '')
 
 describe('a key', () => {
@@ -63,7 +65,6 @@ describe('a key', () => {
 
 describe('a transaction', () => {
   const here = keys.agent('compared')
-  const absent = keys.agent('absent')
   let made = 0n
   let changed = 0n
   beforeAll(async () => {
@@ -126,6 +127,33 @@ describe('a transaction', () => {
       { kind: 'delete', deleted: 2 },
       { kind: 'delete', deleted: 0 },
     ])
+  })
+
+  test('counts keys, and puts a key under a lease without its value', async () => {
+    const key = keys.openCommand('attached', 'a')
+    await put(key, 'value')
+    const lease = await store.expiry(60)
+    const { results, revision } = await store.transact({
+      when: [],
+      then: [
+        { attach: key, lease },
+        { count: prefixes.openCommands('attached') },
+        { count: prefixes.openCommands('none') },
+      ],
+    })
+    expect(results).toMatchObject([{ kind: 'put' }, { kind: 'get', items: [], count: 1 }, { kind: 'get', count: 0 }])
+    const { found } = await store.get(key)
+    expect(found).toMatchObject({ lease, modRevision: revision })
+    expect(text(found)).toBe('value')
+    const nothing = store.transact({
+      when: [],
+      then: [
+        { attach: absent, lease },
+        { put: key, value: 'x' },
+      ],
+    })
+    await expect(nothing).rejects.toThrow(StoreRefused)
+    expect(text((await store.get(key)).found)).toBe('value')
   })
 
   test('that is too large is refused before anything of it is written', async () => {
@@ -227,6 +255,15 @@ describe('a list', () => {
     await expect(store.get(keys.openCommand('compacted', 'a'), { revision: old })).rejects.toThrow(Compacted)
   })
 
+  test.each(['key', 'created'] as const)('by %s has no values where only keys are asked for', async (order) => {
+    const page = await store.list(prefix, { keysOnly: true, order, limit: 4 })
+    const full = await store.list(prefix, { order, limit: 4 })
+    expect(page.items).toEqual(full.items.map((item) => ({ ...item, value: Buffer.alloc(0) })))
+    expect(page.more).toBe(true)
+    const rest = await store.list(prefix, { keysOnly: true, order, after: page.items.at(-1) })
+    expect([rest.items.length, rest.more]).toEqual([6, false])
+  })
+
   test('of a prefix that could be the beginning of another name is refused', async () => {
     await expect(store.list('/regent/v1/agents')).rejects.toThrow(TypeError)
   })
@@ -285,6 +322,29 @@ describe('a call', () => {
     expect(performance.now() - began).toBeLessThan(3000)
     expect(String(error)).toMatch('127.0.0.1:1, 127.0.0.1:2')
     nobody.close()
+  })
+
+  test('is told to the observer when it has ended, well or not', async () => {
+    const told: unknown[] = []
+    const { host, port } = proxy
+    const observed = new Store({
+      endpoints: [`http://${host}:${port}`],
+      log: openLog({ level: 'error', always: {} }),
+      observe: (request, outcome, seconds) => told.push([request, outcome, seconds >= 0]),
+    })
+    await observed.get(keys.agent('a'))
+    await expect(observed.transact({ when: [], then: [{ attach: absent, lease: 1n }] })).rejects.toThrow()
+    await proxy.set('freeze')
+    await expect(observed.get(keys.agent('a'), { timeoutMs: 100 })).rejects.toThrow(StoreUnavailable)
+    const aborted = observed.get(keys.agent('a'), { signal: AbortSignal.abort(new Error('enough')) })
+    await expect(aborted).rejects.toThrow('enough')
+    observed.close()
+    expect(told).toMatchObject([
+      ['Range', 'ok', true],
+      ['Txn', expect.stringMatching(/^(LeaseLost|StoreRefused)$/), true],
+      ['Range', 'StoreUnavailable', true],
+      ['Range', 'Aborted', true],
+    ])
   })
 
   test('of a store that was closed is refused', async () => {
