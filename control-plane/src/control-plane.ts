@@ -1,14 +1,10 @@
-import type { controlPlane } from '@regent/contract/control-plane.ts'
 import { describeProblem, type Problem } from '@regent/contract/problem.ts'
 import type { Environment } from '@regent/runtime/configuration/environment.ts'
 import type { Host } from '@regent/runtime/host.ts'
 import { openLog } from '@regent/runtime/logging/log.ts'
 import { readConfiguration } from './configuration/configuration.ts'
 import { exitCodes, GracefulStop } from './graceful-stop.ts'
-import { serve } from './serve.ts'
-
-/** The ports of the control plane, by their names in the contract. */
-export type Ports = Readonly<Record<keyof typeof controlPlane.ports, number>>
+import { type Ports, serve } from './serve.ts'
 
 export interface ControlPlaneOptions {
   readonly host: Host

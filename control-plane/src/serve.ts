@@ -7,7 +7,6 @@ import { Commands } from './commands/commands.ts'
 import { HourlyLease } from './commands/hourly-lease.ts'
 import { Sweep } from './commands/sweep.ts'
 import type { Configuration } from './configuration/configuration.ts'
-import type { Ports } from './control-plane.ts'
 import type { GracefulStop } from './graceful-stop.ts'
 import { livenessChecks, readinessChecks } from './health/checks.ts'
 import { StoreProbe } from './health/store-probe.ts'
@@ -35,6 +34,9 @@ import { Store } from './store/store.ts'
 
 /** Most connections of agents at one pod. */
 const mostAgentConnections = 20_000
+
+/** The ports of the control plane, by their names in the contract. */
+export type Ports = Readonly<Record<keyof typeof controlPlane.ports, number>>
 
 export interface ServeOptions {
   readonly configuration: Configuration
