@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import type { ApiEvent } from '@regent/contract/api.ts'
+import { openCommandRecord } from '../../src/commands/command-records.ts'
 import { keys } from '../../src/store/keys.ts'
 import { PeopleTokens } from '../../src/identity/people-tokens.ts'
 import { statusRecord } from '../../src/agents/agent-records.ts'
@@ -207,9 +208,12 @@ describe('events of the API', () => {
 
   test('are cut off for who does not read them', async () => {
     const reader = await Reader.open(api.url, api.tokens.viewer)
-    const { found } = await api.store.get(keys.agent('before'))
-    const value = Buffer.from(found?.value ?? '').toString()
-    const many = Array.from({ length: 120 }, (_, index) => ({ put: keys.agent(`slow-${index}`), value }))
+    const since = '2026-05-04T03:02:01.000Z'
+    const value = openCommandRecord.serialize({
+      ...{ agentId: 'slow', commandId: 'c', action: 'a'.repeat(500), target: 't'.repeat(500), state: 'queued' },
+      ...{ createdAt: since, createdBy: 'test', deadlineAt: since, payloadBytes: 0, deliveries: 0 },
+    })
+    const many = Array.from({ length: 120 }, (_, index) => ({ put: keys.openCommand('slow', `c-${index}`), value }))
     for (let turn = 0; turn < 2000 && api.events.count > 0; turn += 1) {
       await api.store.transact({ when: [], then: many })
     }

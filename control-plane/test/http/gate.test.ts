@@ -95,6 +95,7 @@ describe('buckets', () => {
   test('never hold more than a burst, and forget who was not seen longest', () => {
     let now = 0
     const buckets = new TokenBuckets({ perSecond: 1, burst: 2, now: () => now, mostCallers: 2 })
+    buckets.take('a')
     now = 3600_000
     expect([buckets.take('a'), buckets.take('a'), buckets.take('a')]).toEqual([0, 0, 1])
     expect(buckets.isEmpty('a')).toBe(true)
