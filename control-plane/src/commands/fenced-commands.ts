@@ -29,7 +29,7 @@ export class FencedCommands {
 
   constructor(options: FencedCommandsOptions) {
     this.#options = options
-    this.open = new OpenCommands(options.onUnreadable)
+    this.open = new OpenCommands(options.onUnreadable, options.onGone)
   }
 
   /**
@@ -63,7 +63,6 @@ export class FencedCommands {
   /** The command is not open any more: we ended it at this revision. */
   gone(commandId: string, revision: bigint): void {
     this.open.gone(commandId, revision)
-    this.#options.onGone(commandId)
     this.#options.onChange()
   }
 

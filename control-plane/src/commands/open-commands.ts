@@ -21,10 +21,13 @@ export class OpenCommands {
   /** Commands that are gone, with the revision of that, until the store's events have come so far. */
   readonly #gone = new Map<string, bigint>()
   readonly #onUnreadable: (error: UnreadableRecord) => void
+  readonly #onGone: (commandId: string) => void
   #ordered: readonly OpenEntry[] | undefined
 
-  constructor(onUnreadable: (error: UnreadableRecord) => void) {
+  /** @param onGone told of each command that was open and is not any more */
+  constructor(onUnreadable: (error: UnreadableRecord) => void, onGone: (commandId: string) => void = () => undefined) {
     this.#onUnreadable = onUnreadable
+    this.#onGone = onGone
   }
 
   /** In the order of creation; those of one transaction by id. */
@@ -78,9 +81,10 @@ export class OpenCommands {
   gone(commandId: string, revision: bigint): void {
     const entry = this.#entries.get(commandId)
     if (entry !== undefined && entry.modRevision > revision) return
-    this.#entries.delete(commandId)
     this.#gone.set(commandId, revision)
+    if (!this.#entries.delete(commandId)) return
     this.#ordered = undefined
+    this.#onGone(commandId)
   }
 }
 

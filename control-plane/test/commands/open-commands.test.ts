@@ -67,6 +67,20 @@ describe('open commands', () => {
     expect(idsOf(commands)).toEqual(['a'])
   })
 
+  test('that are gone are told once, whoever ended them', () => {
+    const gone: string[] = []
+    const commands = new OpenCommands(
+      () => undefined,
+      (commandId) => gone.push(commandId),
+    )
+    commands.apply({ kind: 'snapshot', revision: 3n, items: [item('a', 1), item('b', 2), item('c', 3)] })
+    commands.gone('a', 4n)
+    commands.apply(removed('a', 4))
+    commands.apply(removed('b', 5))
+    commands.apply({ kind: 'snapshot', revision: 6n, items: [] })
+    expect(gone).toEqual(['a', 'b', 'c'])
+  })
+
   test('that a snapshot does not have are gone, but not those that we know to be newer', () => {
     const { commands } = known()
     commands.apply(put(item('old', 3)))
