@@ -1,5 +1,7 @@
 import { filled, leaseAnnotations, objectNames } from '@regent/contract/names.ts'
 import {
+  type LinkState,
+  linkState,
   type Standby,
   standbys,
   type Takeover,
@@ -37,6 +39,8 @@ export interface AgentLeadership {
   /** Since the Lease was renewed last, in seconds. */
   readonly ageSeconds: number | null
   readonly durationSeconds: number | null
+  /** How the leader stands with the control plane. */
+  readonly link: LinkState | null
   /** As the leader knows them from their connections. */
   readonly standbys: readonly Standby[] | null
   /** Pods that a person told to stand aside. */
@@ -84,6 +88,7 @@ export function leadershipOf(lease: AgentLease, now: number): AgentLeadership {
     reason: fitting(takeover.shape.reason, annotations[leaseAnnotations.reason]),
     ageSeconds: ageSeconds ?? null,
     durationSeconds: durationSeconds ?? null,
+    link: obstacle === null ? fitting(linkState, annotations[leaseAnnotations.link]) : null,
     standbys: fitting(standbys, parsedJson(annotations[leaseAnnotations.standbys])),
     cordoned: (annotations[leaseAnnotations.cordoned] ?? '')
       .split(',')

@@ -14,7 +14,7 @@ export function statusLines(statuses: readonly Status[]): readonly string[] {
 
 function overview(statuses: readonly Status[]): readonly string[] {
   return tableLines(
-    ['AGENT', 'LEADER', 'NODE', 'ZONE', 'EPOCH', 'SINCE', 'RENEWED', 'STANDBYS', 'WHY'],
+    ['AGENT', 'LEADER', 'NODE', 'ZONE', 'EPOCH', 'SINCE', 'RENEWED', 'LINK', 'STANDBYS', 'WHY'],
     statuses.map((one) => [
       one.agent,
       one.leader ?? 'nobody',
@@ -23,6 +23,7 @@ function overview(statuses: readonly Status[]): readonly string[] {
       one.epoch ?? 'unknown',
       one.since ?? 'unknown',
       renewed(one),
+      one.link ?? '-',
       one.standbys === null
         ? 'unknown'
         : `${one.standbys.filter(({ ready }) => ready).length} of ${one.standbys.length} ready`,
@@ -42,6 +43,7 @@ function details(one: Status): readonly string[] {
     ['since', one.since ?? 'unknown'],
     ['why', reasonInWords(one.reason)],
     ['renewed', renewed(one)],
+    ['link', linkOf(one)],
     ['standbys', standbysOf(one)],
     ...(cordoned.length > 0 ? [['cordoned', cordoned.join(', ')]] : []),
   ]
@@ -65,6 +67,11 @@ function renewed({ ageSeconds, durationSeconds, leader }: Status): string {
   if (ageSeconds === null) return 'unknown'
   const isOver = leader === null && durationSeconds !== null && ageSeconds > durationSeconds
   return `${inWords(ageSeconds)} ago${isOver ? ', expired' : ''}`
+}
+
+function linkOf({ link }: Status): string {
+  if (link === null) return '-'
+  return link === 'registered' ? 'registered at the control plane' : 'not registered at the control plane'
 }
 
 function standbysOf({ standbys }: Status): string {

@@ -89,6 +89,8 @@ export const leaseAnnotations = {
   container: `${labelDomain}/container`,
   /** Standbys that are connected to the leader: JSON, see `contract/takeover.ts`. */
   standbys: `${labelDomain}/standbys`,
+  /** Whether the leader is registered at the control plane: one of `linkStates` in `contract/takeover.ts`. */
+  link: `${labelDomain}/link`,
   /** Set by a person to the holder's identity: that leader hands over and stays out for a while. */
   stepDown: `${labelDomain}/step-down`,
   /** Set by a person: names of pods, separated by commas, that stand aside until they are named no more. */

@@ -62,5 +62,9 @@ export const standby = z.object({
 })
 export type Standby = z.infer<typeof standby>
 
+/** The annotation `link`: how the leader stands with the control plane. */
+export const linkState = z.enum(['registered', 'unregistered'])
+export type LinkState = z.infer<typeof linkState>
+
 /** The annotation `standbys`. */
 export const standbys = z.array(standby).check(z.maxLength(16))

@@ -37,6 +37,7 @@ export function leaseObject(props: LeaseProps) {
         [leaseAnnotations.since]: '2026-05-04T03:02:01.000Z',
         [leaseAnnotations.reason]: 'peer-evidence',
         [leaseAnnotations.standbys]: JSON.stringify(standbys),
+        [leaseAnnotations.link]: 'registered',
         [leaseAnnotations.takeovers]: JSON.stringify(takeovers),
         ...props.annotations,
       },

@@ -77,6 +77,7 @@ epoch     90071992547409931234
 since     2026-05-04T03:02:01.000Z
 why       a person told the leader to hand over (step-down)
 renewed   0.1 s ago
+link      registered at the control plane
 standbys  pod-a (ready), pod-c (not ready)
 cordoned  pod-c, pod-x
 
@@ -93,9 +94,9 @@ TAKEOVER                  EPOCH                 FROM   TO     DETECTED  ACQUIRED
     expect({ code, stderr }).toEqual({ code: 1, stderr: '' })
     const rows = stdout.trimEnd().split('\n')
     expect(rows).toHaveLength(3)
-    expect(rows[0]).toMatch(/^AGENT +LEADER +NODE +ZONE +EPOCH +SINCE +RENEWED +STANDBYS +WHY$/)
+    expect(rows[0]).toMatch(/^AGENT +LEADER +NODE +ZONE +EPOCH +SINCE +RENEWED +LINK +STANDBYS +WHY$/)
     expect(rows[1]).toMatch(
-      /^one +pod-b +node-a +- +90071992547409931234 +2026-05-04T03:02:01.000Z +[0-9.]+ s ago +1 of 2 ready +step-down$/,
+      /^one +pod-b +node-a +- +90071992547409931234 +2026-05-04T03:02:01.000Z +[0-9.]+ s ago +registered +1 of 2 ready +step-down$/,
     )
     expect(rows[2]).toMatch(
       /^two +nobody +node-a +- +7 .* 0 of 0 ready +pod-q gave the Lease back, and nobody has taken it$/,
@@ -118,6 +119,7 @@ TAKEOVER                  EPOCH                 FROM   TO     DETECTED  ACQUIRED
         reason: 'step-down',
         ageSeconds: expect.any(Number) as unknown,
         durationSeconds: 6,
+        link: 'registered',
         standbys: [
           { pod: 'pod-a', ready: true },
           { pod: 'pod-c', ready: false },
@@ -173,6 +175,7 @@ TAKEOVER                  EPOCH                 FROM   TO     DETECTED  ACQUIRED
         'regent.dev/since': 'yesterday',
         'regent.dev/reason': 'why not',
         'regent.dev/standbys': '[{"pod":7}]',
+        'regent.dev/link': 'perhaps',
         'regent.dev/takeovers': '[{',
       },
     })
@@ -182,6 +185,7 @@ TAKEOVER                  EPOCH                 FROM   TO     DETECTED  ACQUIRED
     for (const name of ['epoch', 'since', 'why', 'standbys']) {
       expect(stdout).toMatch(new RegExp(`^${name} +unknown$`, 'm'))
     }
+    expect(stdout).toMatch(/^link +-$/m)
     expect(stdout).toMatch(/\n\ntakeovers: unknown\n$/)
     expect(stdout).toMatch(/^leader +pod-a$/m)
   })

@@ -15,7 +15,7 @@ export interface ControlLinkMetrics extends TermMetrics {
 
 export interface ControlLinkOptions extends Omit<
   TermOptions,
-  'actions' | 'metrics' | 'timing' | 'verify' | 'onUnreachable'
+  'actions' | 'metrics' | 'timing' | 'verify' | 'onLink' | 'onUnreachable'
 > {
   /** Loads what a leader can be told to do. */
   readonly loadActions: () => Promise<readonly Action[]>
@@ -24,7 +24,7 @@ export interface ControlLinkOptions extends Omit<
   readonly timing?: LinkTiming
 }
 
-type ObservedElection = Pick<Election, 'on' | 'status' | 'verify' | 'reach' | 'yield'>
+type ObservedElection = Pick<Election, 'on' | 'status' | 'verify' | 'reach' | 'link' | 'yield'>
 
 /**
  * The leader's connection to the control plane: it alone registers, sends heartbeats and runs commands. Every replica
@@ -142,6 +142,7 @@ export class ControlLink implements LeaderWork {
       actions: this.#actions,
       timing: this.#timing,
       verify: () => this.#election?.verify() ?? Promise.resolve(true),
+      onLink: (state) => this.#election?.link(state),
       onUnreachable: (why) => this.#election?.yield(why),
     })
     this.#term = term

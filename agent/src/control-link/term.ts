@@ -1,4 +1,5 @@
 import { type AgentMessage, type ControlPlaneMessage } from '@regent/contract/messages.ts'
+import type { LinkState } from '@regent/contract/takeover.ts'
 import type { Log } from '@regent/runtime/logging/log.ts'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Leadership } from '../election/leadership.ts'
@@ -24,6 +25,8 @@ export interface TermOptions extends Pick<
   readonly actions: readonly Action[]
   readonly metrics: TermMetrics
   readonly log: Log
+  /** Told when it is registered, and when it is not any more. */
+  readonly onLink: (state: LinkState) => void
   /** Told when the control plane cannot be reached for so long that another might do better. */
   readonly onUnreachable: (why: string) => void
 }
@@ -129,6 +132,7 @@ export class Term {
 
   #registered(outlet: Outlet | undefined): void {
     this.#outlet = outlet
+    this.#options.onLink(outlet === undefined ? 'unregistered' : 'registered')
     this.#turned.resolve(undefined)
     this.#turned = Promise.withResolvers()
     if (outlet !== undefined && !this.#wasRegistered) {

@@ -30,7 +30,7 @@
  * @see https://pkg.go.dev/k8s.io/client-go/tools/leaderelection for the algorithm that most others use
  */
 import type { EventEmitter } from 'node:events'
-import type { TakeoverReason } from '@regent/contract/takeover.ts'
+import type { LinkState, TakeoverReason } from '@regent/contract/takeover.ts'
 import type { EndReason, Leadership } from './leadership.ts'
 
 /** What a replica is in the election. */
@@ -113,6 +113,8 @@ export interface Election extends EventEmitter<ElectionEvents> {
    * change who may take the Lease, only to whom a leader yields.
    */
   reach(controlPlane: boolean): void
+  /** Says how this leader stands with the control plane: it is written on the Lease, for people. */
+  link(state: LinkState): void
   /**
    * Whether this replica holds the Lease, by an answer of the API server to a question asked after this call: whoever
    * was told that another leads asks before it insists. It resolves when that is known, which takes as long as the API

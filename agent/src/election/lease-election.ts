@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { setTimeout as pause } from 'node:timers/promises'
+import type { LinkState } from '@regent/contract/takeover.ts'
 import { Backoff } from './backoff.ts'
 import { systemClock } from './clock.ts'
 import type { Election, ElectionEvents, ElectionStatus } from './election.ts'
@@ -95,6 +96,10 @@ export class LeaseElection extends EventEmitter<ElectionEvents> implements Elect
 
   reach(controlPlane: boolean): void {
     this.#say({ type: 'reach', controlPlane })
+  }
+
+  link(state: LinkState): void {
+    this.#say({ type: 'link', state })
   }
 
   verify(): Promise<boolean> {

@@ -78,6 +78,9 @@ function hear(turn: Turn, input: Input): void {
     case 'container':
       state.container = input.id
       return
+    case 'link':
+      state.link = input.state
+      return
     case 'revision':
       state.isNewestRevision = input.isNewest
       return

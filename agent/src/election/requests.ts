@@ -123,6 +123,7 @@ function take(turn: Turn, claim: Claim): void {
       [leaseAnnotations.stepDown]: undefined,
       [leaseAnnotations.epoch]: undefined,
       [leaseAnnotations.standbys]: undefined,
+      [leaseAnnotations.link]: undefined,
       [leaseAnnotations.node]: options.node,
       [leaseAnnotations.since]: new Date(turn.now.wallMs).toISOString(),
       [leaseAnnotations.reason]: claim.reason,
@@ -152,6 +153,7 @@ function renew(turn: Turn): void {
       [leaseAnnotations.reason]: hold.reign.reason,
       [leaseAnnotations.takeovers]: JSON.stringify(state.takeovers),
       [leaseAnnotations.standbys]: JSON.stringify(state.standbys),
+      [leaseAnnotations.link]: state.link,
       [leaseAnnotations.node]: options.node,
       [leaseAnnotations.peer]: options.peer,
       [leaseAnnotations.container]: state.container,
@@ -174,6 +176,7 @@ function release(turn: Turn): void {
       [leaseAnnotations.peer]: undefined,
       [leaseAnnotations.container]: undefined,
       [leaseAnnotations.standbys]: undefined,
+      [leaseAnnotations.link]: undefined,
     },
   })
 }

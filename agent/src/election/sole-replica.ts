@@ -88,6 +88,9 @@ export class SoleReplica extends EventEmitter<ElectionEvents> implements Electio
   /** Nobody is there who would want to know. */
   reach(): void {}
 
+  /** There is no Lease on which it could be told. */
+  link(): void {}
+
   /** Nobody else could hold what there is not: it leads as long as it has not ended. */
   verify(): Promise<boolean> {
     return Promise.resolve(this.#reign !== undefined)

@@ -1,5 +1,5 @@
 import type { ElectionTiming } from '@regent/contract/election.ts'
-import type { Standby, Takeover, TakeoverReason } from '@regent/contract/takeover.ts'
+import type { LinkState, Standby, Takeover, TakeoverReason } from '@regent/contract/takeover.ts'
 import type { Instant } from './clock.ts'
 import type { Identity } from './identity.ts'
 import type { EndReason } from './leadership.ts'
@@ -46,6 +46,8 @@ export type Input =
   | { readonly type: 'container'; readonly id: string }
   /** Whether this pod is of the newest revision, as far as anyone knows. */
   | { readonly type: 'revision'; readonly isNewest: boolean }
+  /** How this leader stands with the control plane. */
+  | { readonly type: 'link'; readonly state: LinkState }
   | { readonly type: 'yield' }
   /** Somebody claims that another leads: ask the API server, by renewing at once. */
   | { readonly type: 'verify' }
@@ -182,6 +184,7 @@ export interface State {
   readonly standbys: readonly Standby[]
   readonly takeovers: readonly Takeover[]
   readonly container?: string | undefined
+  readonly link?: LinkState | undefined
   /** The holder is dead, by this evidence. */
   readonly death?: { readonly holder: string; readonly by: 'peer' | 'pod'; readonly signMs: number } | undefined
   /**

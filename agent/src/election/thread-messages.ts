@@ -1,3 +1,4 @@
+import type { LinkState } from '@regent/contract/takeover.ts'
 import type { ApiServer } from './api-server.ts'
 import type { ElectionEvents, ElectionStatus } from './election.ts'
 import type { EndReason } from './leadership.ts'
@@ -28,6 +29,8 @@ export type ToElector =
   | { readonly type: 'yield' }
   /** Whether this replica's own probe of the control plane succeeds. */
   | { readonly type: 'reach'; readonly controlPlane: boolean }
+  /** How this leader stands with the control plane. */
+  | { readonly type: 'link'; readonly state: LinkState }
   /** Asks for a `verified` with the same id. */
   | { readonly type: 'verify'; readonly id: number }
   | { readonly type: 'stop' }

@@ -46,6 +46,16 @@ describe('a leader that hands over', () => {
     expect(peer.messages.map(({ type }) => type)).toEqual(['received', 'received'])
   })
 
+  test('says on the Lease how it stands with the control plane', async () => {
+    const { election, peer, log } = await leading()
+    expect(election.links).toEqual(['registered'])
+    peer.socket.terminate()
+    await waitForLine(log, 'link-lost')
+    expect(election.links.at(1)).toBe('unregistered')
+    while (election.links.length < 3) await turn()
+    expect(election.links).toEqual(['registered', 'unregistered', 'registered'])
+  })
+
   test('without a connection hands over at once where there is nothing to tell', async () => {
     const { plane, peer, leadership, led, log } = await leading()
     plane.refusal = { status: 503 }

@@ -54,6 +54,20 @@ describe('a leader', () => {
     expect(annotations[leaseAnnotations.since]).toBe(latest?.at)
   })
 
+  test('tells how it stands with the control plane, until it leads no more', () => {
+    const play = leader()
+    expect(play.lease.annotations[leaseAnnotations.link]).toBeUndefined()
+    for (const state of ['registered', 'unregistered', 'registered'] as const) {
+      play.give({ type: 'link', state })
+      play.live(2 * retryMs)
+      expect(play.lease.annotations[leaseAnnotations.link]).toBe(state)
+    }
+    play.give({ type: 'stop' })
+    endWork(play)
+    play.live(retryMs)
+    expect(play.lease.annotations[leaseAnnotations.link]).toBeUndefined()
+  })
+
   test('tells who leads, since when and why right again where somebody has edited it', () => {
     const play = leader()
     play.live(retryMs)

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events'
+import type { LinkState } from '@regent/contract/takeover.ts'
 import type { Election, ElectionEvents, ElectionStatus } from '../../src/election/election.ts'
 import type { Leadership } from '../../src/election/leadership.ts'
 
@@ -28,6 +29,8 @@ export class ScriptedElection extends EventEmitter<ElectionEvents> implements El
   readonly yields: string[] = []
   /** What it was told of the control plane. */
   readonly reached: boolean[] = []
+  /** How it stood with the control plane, as it was told. */
+  readonly links: LinkState[] = []
   /** What `verify` resolves with; the tests of it exchange it. */
   verification: () => Promise<boolean> = () => Promise.resolve(true)
 
@@ -37,6 +40,10 @@ export class ScriptedElection extends EventEmitter<ElectionEvents> implements El
 
   reach(controlPlane: boolean): void {
     this.reached.push(controlPlane)
+  }
+
+  link(state: LinkState): void {
+    this.links.push(state)
   }
 
   verify(): Promise<boolean> {
