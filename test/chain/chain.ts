@@ -7,6 +7,7 @@ import { apiPrefix, type CommandResource, type CreateCommand } from '@regent/con
 import { controlPlane } from '@regent/contract/control-plane.ts'
 import { controlPlaneAudience } from '@regent/contract/names.ts'
 import { type StartedProcess, startProcess } from '@regent/runtime/test/support/started-process.ts'
+import { Proxy } from '../../agent/test/faults/proxy.ts'
 import { agentPods, type AgentPod } from '../../agent/test/support/agent-pods.ts'
 import { Etcd } from '../../control-plane/test/support/etcd.ts'
 import { connection } from '../cluster/api-request.ts'
@@ -22,6 +23,19 @@ export interface Pod extends StartedProcess {
   readonly address: string
 }
 
+export interface ChainOptions {
+  /** Pods of the control plane. @default 2 */
+  readonly controlPlanes?: number
+  /** @default 1 */
+  readonly etcdMembers?: 1 | 3
+  /** The agent's program. @default its own */
+  readonly agentMain?: string
+  /** What a control plane is started with before its own module, for tests that break it. @default nothing */
+  readonly controlPlaneImport?: string
+  /** Variables of the agents: timings, for instance. */
+  readonly agentEnvironment?: Readonly<Record<string, string>>
+}
+
 /**
  * The whole chain with real parts: agents that elect a leader on a real API server, pods of the control plane before a
  * real etcd, and between them what stands for the Service. The environment `local` must have been applied.
@@ -30,41 +44,75 @@ export class Chain {
   readonly etcd: Etcd
   readonly agents: Pod[] = []
   readonly controlPlanes: Pod[] = []
+  readonly #options: ChainOptions
   readonly #folder: string
   readonly #pods: readonly AgentPod[]
+  /** By agent: its way to the API server, and its way to the control plane. */
+  readonly #ways: { readonly apiServer: Proxy; readonly controlPlane: Proxy }[] = []
   #agentsService: Balancer | undefined
   #apiService: Balancer | undefined
   #bearer = ''
+  #renewal: NodeJS.Timeout | undefined
+  #started = 0
 
-  private constructor(etcd: Etcd, folder: string, pods: readonly AgentPod[]) {
+  private constructor(etcd: Etcd, folder: string, pods: readonly AgentPod[], options: ChainOptions) {
     this.etcd = etcd
+    this.#options = options
     this.#folder = folder
     this.#pods = pods
   }
 
   /** Starts everything and waits until an agent is registered. */
-  static async start(options: { readonly controlPlanes?: number; readonly etcdMembers?: 1 | 3 } = {}): Promise<Chain> {
+  static async start(options: ChainOptions = {}): Promise<Chain> {
     const folder = mkdtempSync(join(tmpdir(), 'regent-chain-'))
-    const chain = new Chain(await Etcd.start({ members: options.etcdMembers ?? 1 }), folder, await agentPods(folder))
-    const behind = (port: number) => () =>
-      chain.controlPlanes.filter(({ child }) => child.exitCode === null).map(({ address }) => ({ host: address, port }))
-    chain.#agentsService = await Balancer.listen(behind(controlPlane.ports.agents.number))
-    chain.#apiService = await Balancer.listen(behind(controlPlane.ports.api.number))
-    writeFileSync(join(folder, 'own-token'), await tokenOf('regent-system', 'regent-control-plane'))
-    chain.#bearer = await tokenOf('regent-system', 'regent-admin', { audiences: [controlPlaneAudience] })
-    for (let index = 0; index < (options.controlPlanes ?? 2); index += 1) await chain.startControlPlane()
-    for (let index = 0; index < chain.#pods.length; index += 1) await chain.startAgent(index)
+    const chain = new Chain(
+      await Etcd.start({ members: options.etcdMembers ?? 1 }),
+      folder,
+      await agentPods(folder),
+      options,
+    )
+    try {
+      await chain.#start(options.controlPlanes ?? 2)
+    } catch (error) {
+      await chain.close()
+      throw error
+    }
     return chain
   }
 
-  /** URL of the API, through the Service. */
-  get apiUrl(): string {
-    return `http://127.0.0.1:${this.#apiService?.port ?? 0}`
+  async #start(controlPlanes: number): Promise<void> {
+    const behind = (port: number) => () =>
+      this.controlPlanes.filter(isRunning).map(({ address }) => ({ host: address, port }))
+    this.#agentsService = await Balancer.listen(behind(controlPlane.ports.agents.number))
+    this.#apiService = await Balancer.listen(behind(controlPlane.ports.api.number))
+    await this.#renewTokens()
+    this.#renewal = setInterval(() => void this.#renewTokens(), renewTokensMs)
+    for (let index = 0; index < controlPlanes; index += 1) await this.startControlPlane()
+    for (const { api } of this.#pods) {
+      this.#ways.push({
+        apiServer: await Proxy.listen({ host: api.host, port: api.port }),
+        controlPlane: await Proxy.listen({ host: '127.0.0.1', port: this.#agentsService.port }),
+      })
+    }
+    for (let index = 0; index < this.#pods.length; index += 1) await this.startAgent(index)
+  }
+
+  /** The API through the Service, and a token of the administrator. */
+  get api(): { readonly url: string; readonly bearer: string } {
+    return { url: `http://127.0.0.1:${this.#apiService?.port ?? 0}`, bearer: this.#bearer }
+  }
+
+  /** Lets an agent reach neither the API server nor the control plane, or both again. Nobody is told. */
+  async cutOff(index: number, isCut: boolean): Promise<void> {
+    const ways = this.#ways[index]
+    if (ways === undefined) throw new Error(`there is no agent ${index}`)
+    for (const way of [ways.apiServer, ways.controlPlane]) await way.set(isCut ? 'freeze' : 'pass')
   }
 
   /** Starts another pod of the control plane. */
   async startControlPlane(): Promise<Pod> {
-    const name = `regent-control-plane-${this.controlPlanes.length}`
+    const name = `regent-control-plane-${(this.#started += 1)}`
+    const { controlPlaneImport } = this.#options
     const address = loopbackAddress()
     const { server, authority } = await connection()
     const pod: Pod = {
@@ -82,9 +130,10 @@ export class Chain {
         ...(authority !== undefined && { KUBERNETES_CA_FILE: authority.file }),
         LISTEN_ADDRESS: address,
         DRAIN_BUDGET_SECONDS: '5',
+        ...(controlPlaneImport !== undefined && { NODE_OPTIONS: `--import=${controlPlaneImport}` }),
       }),
     }
-    this.controlPlanes.push(pod)
+    this.controlPlanes.splice(0, Infinity, ...this.controlPlanes.filter(isRunning), pod)
     await pod.said('started')
     await isReady(pod, controlPlane.ports.health.number)
     return pod
@@ -93,27 +142,25 @@ export class Chain {
   /** Starts the agent as one of its three pods, again if it ran before. */
   async startAgent(index: number): Promise<Pod> {
     const own = this.#pods[index]
-    if (own === undefined) throw new Error(`the agent has no pod ${index}`)
-    const token = join(this.#folder, `${own.name}-control-plane`)
-    const bound = { audiences: [controlPlaneAudience], pod: { name: own.name, uid: own.uid } }
-    writeFileSync(token, await tokenOf('regent-system', 'regent-agent-local', bound))
+    const ways = this.#ways[index]
+    if (own === undefined || ways === undefined) throw new Error(`the agent has no pod ${index}`)
     const address = loopbackAddress()
     const pod: Pod = {
       name: own.name,
       address,
-      ...startProcess(join(top, 'agent/src/main.ts'), {
+      ...startProcess(this.#options.agentMain ?? join(top, 'agent/src/main.ts'), {
         AGENT_ID: 'local',
         REPLICAS: String(this.#pods.length),
         REGION: 'local',
-        CONTROL_PLANE_URL: `http://127.0.0.1:${this.#agentsService?.port ?? 0}`,
-        CONTROL_PLANE_TOKEN_FILE: token,
+        CONTROL_PLANE_URL: `http://127.0.0.1:${ways.controlPlane.port}`,
+        CONTROL_PLANE_TOKEN_FILE: this.#linkToken(own),
         NAMESPACE: 'regent-sessions',
         MAX_CPU: '4',
         MAX_MEMORY: '8Gi',
         ENABLE_HA: 'true',
         LISTEN_ADDRESS: address,
-        KUBERNETES_SERVICE_HOST: own.api.host,
-        KUBERNETES_SERVICE_PORT: String(own.api.port),
+        KUBERNETES_SERVICE_HOST: ways.apiServer.host,
+        KUBERNETES_SERVICE_PORT: String(ways.apiServer.port),
         KUBERNETES_TOKEN_FILE: own.api.tokenFile,
         KUBERNETES_CA_FILE: own.api.caFile,
         POD_NAME: own.name,
@@ -122,6 +169,7 @@ export class Chain {
         POD_IP: address,
         NODE_NAME: `node-${index}`,
         TMPDIR: this.#folder,
+        ...this.#options.agentEnvironment,
       }),
     }
     this.agents[index] = pod
@@ -137,8 +185,8 @@ export class Chain {
         health: string
         fence?: { holder: string }
       }
-      const pod = this.agents.find(({ name, child }) => child.exitCode === null && fence?.holder.startsWith(`${name}_`))
-      return health === 'online' && pod !== undefined
+      const pod = this.agents.find(({ name }) => fence?.holder.startsWith(`${name}_`))
+      return health === 'online' && pod !== undefined && isRunning(pod)
         ? pod
         : Promise.reject(new Error(`${health} ${fence?.holder ?? ''}`))
     })
@@ -146,10 +194,11 @@ export class Chain {
 
   /** Asks the API as the administrator. @throws with the problem, where it refuses */
   async ask(method: string, path: string, body?: unknown): Promise<unknown> {
-    const response = await fetch(`${this.apiUrl}${apiPrefix}${path}`, {
+    const { url, bearer } = this.api
+    const response = await fetch(`${url}${apiPrefix}${path}`, {
       method,
       headers: {
-        authorization: `Bearer ${this.#bearer}`,
+        authorization: `Bearer ${bearer}`,
         connection: 'close',
         ...(body !== undefined && { 'content-type': 'application/json' }),
       },
@@ -172,17 +221,42 @@ export class Chain {
     })
   }
 
+  #linkToken({ name }: AgentPod): string {
+    return join(this.#folder, `${name}-control-plane`)
+  }
+
+  /** Writes every token again, as kubelets do before one expires. */
+  async #renewTokens(): Promise<void> {
+    const audiences = [controlPlaneAudience]
+    writeFileSync(join(this.#folder, 'own-token'), await tokenOf('regent-system', 'regent-control-plane'))
+    this.#bearer = await tokenOf('regent-system', 'regent-admin', { audiences })
+    for (const own of this.#pods) {
+      const pod = { name: own.name, uid: own.uid }
+      writeFileSync(own.api.tokenFile, await tokenOf('regent-system', 'regent-agent-local', { pod }))
+      writeFileSync(this.#linkToken(own), await tokenOf('regent-system', 'regent-agent-local', { pod, audiences }))
+    }
+  }
+
   async close(): Promise<void> {
+    clearInterval(this.#renewal)
     for (const { child, ended } of [...this.agents, ...this.controlPlanes]) {
       child.kill('SIGCONT')
       child.kill('SIGKILL')
       await ended
     }
+    for (const { apiServer, controlPlane: way } of this.#ways) await Promise.all([apiServer.close(), way.close()])
     await this.#agentsService?.close()
     await this.#apiService?.close()
     await this.etcd.close()
     rmSync(this.#folder, { recursive: true, force: true })
   }
+}
+
+/** Tokens of the tests live for an hour. */
+const renewTokensMs = 20 * 60_000
+
+function isRunning({ child }: Pod): boolean {
+  return child.exitCode === null && child.signalCode === null
 }
 
 /** Every pod has a loopback address of its own, because the contract gives the ports. */
