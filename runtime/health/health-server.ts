@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { errorCode } from '../error-code.ts'
+import { listen } from '../listen.ts'
 import type { Check } from './check.ts'
 
 /** Nobody who means well needs longer than this to send a request of a few lines, in milliseconds. */
@@ -70,17 +70,8 @@ export class HealthServer {
   }
 
   /** Opens the port and returns its number. @throws when the port cannot be opened */
-  async listen(): Promise<number> {
-    const { address, port } = this.#options
-    try {
-      await this.#bind(address, port)
-    } catch (error) {
-      const code = errorCode(error)
-      if (address !== '::' || (code !== 'EAFNOSUPPORT' && code !== 'EADDRNOTAVAIL')) throw error
-      await this.#bind('0.0.0.0', port)
-    }
-    const bound = this.#server.address()
-    return typeof bound === 'object' && bound !== null ? bound.port : port
+  listen(): Promise<number> {
+    return listen(this.#server, this.#options.address, this.#options.port)
   }
 
   /** Closes the port and every connection. */
@@ -88,16 +79,6 @@ export class HealthServer {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
     this.#server.closeAllConnections()
     await closed
-  }
-
-  async #bind(host: string, port: number): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject)
-      this.#server.listen({ host, port, ipv6Only: false }, () => {
-        this.#server.off('error', reject)
-        resolve()
-      })
-    })
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { apiPrefix, longestBodyBytes } from '@regent/contract/api.ts'
-import { errorCode } from '@regent/runtime/error-code.ts'
+import { bindTo, portOf } from '@regent/runtime/listen.ts'
 import type { Log } from '@regent/runtime/logging/log.ts'
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { EventStreams } from './event-streams.ts'
@@ -102,15 +102,8 @@ export class HttpApi {
    * @throws when the port cannot be opened
    */
   async listen({ address, port }: { readonly address: string; readonly port: number }): Promise<number> {
-    try {
-      await this.#app.listen({ host: address, port, ipv6Only: false })
-    } catch (error) {
-      const code = errorCode(error)
-      if (address !== '::' || (code !== 'EAFNOSUPPORT' && code !== 'EADDRNOTAVAIL')) throw error
-      await this.#app.listen({ host: '0.0.0.0', port })
-    }
-    const bound = this.#server.address()
-    return typeof bound === 'object' && bound !== null ? bound.port : port
+    await bindTo(address, (host) => this.#app.listen({ host, port, ipv6Only: false }))
+    return portOf(this.#server) ?? port
   }
 
   /** Takes no more requests, ends the event streams, and waits for the requests that are under way, for 5 s at most. */

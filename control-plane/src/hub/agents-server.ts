@@ -3,6 +3,7 @@ import { createServer as createTlsServer, type Server as TlsServer } from 'node:
 import type { Duplex } from 'node:stream'
 import type { SecureContextOptions } from 'node:tls'
 import { connectPath, largestMessageBytes, probePath, subprotocol } from '@regent/contract/messages.ts'
+import { listen } from '@regent/runtime/listen.ts'
 import { type WebSocket, WebSocketServer } from 'ws'
 
 /** Nobody who means well needs longer to send the few headers of a handshake, in milliseconds. */
@@ -74,17 +75,8 @@ export class AgentsServer<Identity> {
   }
 
   /** Opens the port and returns its number. @throws when it cannot be opened */
-  async listen(): Promise<number> {
-    const { address, port } = this.#options
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject)
-      this.#server.listen({ host: address, port }, () => {
-        this.#server.off('error', reject)
-        resolve()
-      })
-    })
-    const bound = this.#server.address()
-    return typeof bound === 'object' && bound !== null ? bound.port : port
+  listen(): Promise<number> {
+    return listen(this.#server, this.#options.address, this.#options.port)
   }
 
   /** Takes another certificate for connections from now on. */
