@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import type { AgentResource, ApiEvent } from '@regent/contract/api.ts'
-import type { ControlPlaneOptions } from './control-plane-connection.ts'
+import { type ControlPlaneOptions, takingControlPlane, whichControlPlane } from './control-plane-connection.ts'
 import { UsageError } from './errors.ts'
 import { printJson, tableLines } from './print.ts'
 
@@ -30,15 +30,10 @@ Examples:
   $ npx regent agents list --watch
   $ npx regent agents approve production-us-east-1
 
-The control plane is REGENT_URL, and the token REGENT_TOKEN. One that is not public is trusted by NODE_EXTRA_CA_CERTS.`,
+${whichControlPlane}`,
   )
   const add = (name: string, description: string): Command =>
-    agents
-      .command(name)
-      .description(description)
-      .option('--url <url>', 'URL of the control plane (default: REGENT_URL)')
-      .option('--token-file <file>', 'file with the token (default: the token itself in REGENT_TOKEN)')
-      .option('--json', 'print JSON')
+    takingControlPlane(agents.command(name).description(description))
   add('list', 'list agents')
     .option('--approval <approval>', 'only those that are pending, approved or rejected')
     .option('--health <health>', 'only those that are online, draining, suspended, stale or offline')

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import type { CommandResource } from '@regent/contract/api.ts'
-import type { ControlPlaneOptions } from './control-plane-connection.ts'
+import { type ControlPlaneOptions, takingControlPlane, whichControlPlane } from './control-plane-connection.ts'
 import { printJson, tableLines } from './print.ts'
 
 interface Options extends ControlPlaneOptions {
@@ -24,16 +24,10 @@ Examples:
   $ npx regent commands list production-us-east-1 --state queued
   $ npx regent commands list production-us-east-1 --watch
 
-The control plane is REGENT_URL, and the token REGENT_TOKEN. One that is not public is trusted by NODE_EXTRA_CA_CERTS.`,
+${whichControlPlane}`,
   )
   const add = (name: string, description: string): Command =>
-    commands
-      .command(name)
-      .description(description)
-      .argument('<agent>', 'id of an agent')
-      .option('--url <url>', 'URL of the control plane (default: REGENT_URL)')
-      .option('--token-file <file>', 'file with the token (default: the token itself in REGENT_TOKEN)')
-      .option('--json', 'print JSON')
+    takingControlPlane(commands.command(name).description(description).argument('<agent>', 'id of an agent'))
   add('run', 'give an agent a command; exit with 1 if it is waited for and fails')
     .argument('<action>', 'what to do, for instance describe')
     .option('--payload <json>', 'what it is done with, JSON', jsonOf)

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { apiEvent, type ApiEvent, apiPrefix, problemDetails } from '@regent/contract/api.ts'
+import type { Command } from 'commander'
 import { z } from 'zod'
 import { reasonOf } from '../lib/reason.ts'
 import { Refusal, UsageError } from './errors.ts'
@@ -8,6 +9,18 @@ import { Refusal, UsageError } from './errors.ts'
 export interface ControlPlaneOptions {
   readonly url?: string
   readonly tokenFile?: string
+}
+
+/** Where such a command takes them from, for its help. */
+export const whichControlPlane =
+  'The control plane is REGENT_URL, and the token REGENT_TOKEN. One that is not public is trusted by NODE_EXTRA_CA_CERTS.'
+
+/** Lets a command take them, and print JSON. */
+export function takingControlPlane(command: Command): Command {
+  return command
+    .option('--url <url>', 'URL of the control plane (default: REGENT_URL)')
+    .option('--token-file <file>', 'file with the token (default: the token itself in REGENT_TOKEN)')
+    .option('--json', 'print JSON')
 }
 
 /** One request. */

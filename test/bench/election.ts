@@ -1,15 +1,13 @@
-import { constants } from 'node:os'
 import { electionProfiles } from '@regent/contract/election.ts'
 import { clientGo, regentAgent, type Contestant } from '../../agent/test/faults/contestant.ts'
 import { Field } from '../../agent/test/faults/field.ts'
 import { PlayedKubelet, relistMs } from '../../agent/test/faults/played-kubelet.ts'
 import { crashed, killed, hung, leaseDeleted, terminated, type Fault } from '../../agent/test/faults/takeover.ts'
-import { startCluster } from '../cluster/cluster.ts'
 import { say } from '../cluster/progress.ts'
-import { STATE_VARIABLE } from '../cluster/state.ts'
 import { idleColumns, idleFigures } from './idle.ts'
 import { Lane, type Laps } from './lane.ts'
 import { table } from './measure.ts'
+import { onControlPlane } from './on-control-plane.ts'
 
 /** One elector under one fault. */
 interface Course {
@@ -94,16 +92,8 @@ const slow: readonly Course[] = [
  *
  * @param takeovers measured for each elector and fault
  */
-export async function benchElection(takeovers: number): Promise<void> {
-  let remove: (() => Promise<void>) | undefined
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.once(signal, () => {
-      void Promise.resolve(remove?.()).finally(() => process.exit(128 + constants.signals[signal]))
-    })
-  }
-  try {
-    const { stateFile } = await startCluster({ kind: 'api' }, (removal) => (remove = removal))
-    process.env[STATE_VARIABLE] = stateFile
+export function benchElection(takeovers: number): Promise<void> {
+  return onControlPlane(async () => {
     console.log(table([idleColumns, ...(await idle())]))
     const lanes = [...(await lanesOf(quick, takeovers)), ...(await lanesOf(slow, takeovers))]
     try {
@@ -117,9 +107,7 @@ export async function benchElection(takeovers: number): Promise<void> {
     console.log(
       `\n${table([['fault', 'elector', 'n', 'p50', 'p99', 'max', 'p50 to the first', 'p99 to the first'], ...rows(lanes)])}`,
     )
-  } finally {
-    await remove?.()
-  }
+  })
 }
 
 async function idle(): Promise<string[][]> {

@@ -10,7 +10,6 @@ import type { WebSocket } from 'ws'
 import type { AgentIdentity } from '../identity/agent-identity.ts'
 import { StoreUnavailable } from '../store/errors.ts'
 import type { Lease } from '../store/lease.ts'
-import type { AgentSocketOptions } from './agent-socket.ts'
 import { AgentSocket } from './agent-socket.ts'
 import type { Refused, Registered, Registration, Registrations } from './registrations.ts'
 
@@ -70,7 +69,6 @@ export interface AgentConnectionOptions {
   /** Once, when the socket is closed and the queue has ended. */
   readonly onClosed: (connection: AgentConnection, code: number) => void
   readonly log: Log
-  readonly ping?: AgentSocketOptions
 }
 
 /**
@@ -95,11 +93,10 @@ export class AgentConnection {
   constructor(options: AgentConnectionOptions) {
     this.#options = options
     this.identity = options.identity
-    this.#socket = new AgentSocket(
-      options.socket,
-      { onMessage: (message) => this.#take(message), onClosed: (code) => void this.#ended(code) },
-      options.ping ?? {},
-    )
+    this.#socket = new AgentSocket(options.socket, {
+      onMessage: (message) => this.#take(message),
+      onClosed: (code) => void this.#ended(code),
+    })
     this.#registrationTimer = setTimeout(
       () => this.close(closeCodes.registrationTimeout, `no registration within ${registerWithinSeconds} s`),
       registerWithinSeconds * 1000,

@@ -42,7 +42,11 @@ export class AgentSocket {
   #missedPings = 0
   #isOver = false
 
-  constructor(socket: WebSocket, events: AgentSocketEvents, { pingSeconds = pingIntervalSeconds }: AgentSocketOptions) {
+  constructor(
+    socket: WebSocket,
+    events: AgentSocketEvents,
+    { pingSeconds = pingIntervalSeconds }: AgentSocketOptions = {},
+  ) {
     this.#socket = socket
     this.#events = events
     this.#pings = setInterval(() => this.#ping(), pingSeconds * 1000)

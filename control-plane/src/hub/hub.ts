@@ -8,7 +8,6 @@ import type { Lease } from '../store/lease.ts'
 import { isAborted } from '../store/retry.ts'
 import type { Store } from '../store/store.ts'
 import { AgentConnection, type CommandQueue, type Health, ordinaryCodes, type QueueEvents } from './agent-connection.ts'
-import type { AgentSocketOptions } from './agent-socket.ts'
 import { AgentStatus } from './agent-status.ts'
 import { FenceConflicts } from './fence-conflicts.ts'
 import { sweepOffline } from './offline-sweep.ts'
@@ -36,7 +35,6 @@ export interface HubOptions {
   readonly openQueue: (registered: Registered, events: QueueEvents) => CommandQueue
   readonly events: HubEvents
   readonly log: Log
-  readonly ping?: AgentSocketOptions
 }
 
 /**
@@ -109,7 +107,7 @@ export class Hub {
 
   /** Takes an agent that proved who it is. */
   accept(socket: WebSocket, identity: AgentIdentity): void {
-    const { openQueue, heartbeatIntervalSeconds, staleAfterSeconds, log, ping } = this.#options
+    const { openQueue, heartbeatIntervalSeconds, staleAfterSeconds, log } = this.#options
     const connection = new AgentConnection({
       socket,
       identity,
@@ -123,7 +121,6 @@ export class Hub {
       onHealth: (registered, health, sessions) => void this.#status.saw(registered, health, sessions),
       onClosed: (closed, code) => this.#leave(closed, code),
       log,
-      ...(ping !== undefined && { ping }),
     })
     this.#open.add(connection)
   }
