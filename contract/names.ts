@@ -44,6 +44,8 @@ export const objectNames = {
   consensusPeers: 'regent-consensus-peers',
   /** What a joining member needs to know of the others; changed only when the membership changes. */
   consensusMembership: 'regent-consensus-membership',
+  /** The program that keeps users and roles of etcd as declared. */
+  consensusAccess: 'regent-consensus-access',
 } as const
 
 /** Labels that Regent puts on its objects; selectors use `app.kubernetes.io/{name,instance}` alone. */

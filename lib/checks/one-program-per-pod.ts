@@ -1,11 +1,12 @@
 import { agent } from '@regent/contract/agent.ts'
+import { consensusAccess } from '@regent/contract/consensus-access.ts'
 import { controlPlane } from '@regent/contract/control-plane.ts'
 import { etcd } from '@regent/contract/etcd.ts'
 import { type Check, problemWith } from './check.ts'
 import { containersOf } from './pods.ts'
 import { workloadsOf } from './workloads.ts'
 
-const programs: readonly string[] = [agent.name, controlPlane.name, etcd.name]
+const programs: readonly string[] = [agent, controlPlane, etcd, consensusAccess].map(({ name }) => name)
 
 /**
  * A pod runs one of Regent's programs at most. Holders of a Lease are told apart by the UID of their pod, and the

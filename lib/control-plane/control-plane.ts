@@ -1,4 +1,5 @@
-import { controlPlane, controlPlaneTlsFolder, etcdClientTlsFolder } from '@regent/contract/control-plane.ts'
+import { controlPlane, controlPlaneTlsFolder } from '@regent/contract/control-plane.ts'
+import { etcdClientTlsFolder } from '@regent/contract/etcd-variables.ts'
 import { namespaceNames, objectNames, priorityClassNames } from '@regent/contract/names.ts'
 import type { Part } from '@regent/contract/variable.ts'
 import { k8s } from 'cdk8s-plus-28'
