@@ -56,10 +56,12 @@ function controlLink({ configuration, metrics, log }: WorkContext): LeaderWork {
   return new ControlLink({
     access: accessOf(configuration),
     registration: { agentId, region, capacity: { maxSessions, cpu: maxCpu, memory: maxMemory }, features: [] },
-    loadActions: async () => {
-      const { clusterView } = await import('./control-link/describe/cluster-view.ts')
-      return [describeAction(configuration, clusterView(apiServerOf(configuration), sessionNamespace))]
-    },
+    actions: [
+      describeAction(configuration, async () => {
+        const { clusterView } = await import('./control-link/describe/cluster-view.ts')
+        return clusterView(apiServerOf(configuration), sessionNamespace)
+      }),
+    ],
     metrics,
     log,
   })
@@ -70,7 +72,7 @@ function leaderRecord({ configuration, metrics, log }: WorkContext): LeaderWork 
   return new LeaderRecord({
     leaseName,
     leaseNamespace,
-    // The Kubernetes client takes a third of the time and of the memory of a start: it is loaded beside the election.
+    // The Kubernetes client takes a fifth of the memory of a replica, and standbys do not need it.
     connect: async () => {
       const { leaseEvents } = await import('./leader-record/lease-events.ts')
       return leaseEvents(apiServerOf(configuration), leaseName, leaseNamespace)

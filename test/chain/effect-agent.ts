@@ -44,7 +44,7 @@ function linkWithEffects({ configuration, metrics, log }: WorkContext): ControlL
   return new ControlLink({
     access: accessOf(configuration),
     registration: { agentId, region, capacity: { maxSessions, cpu: maxCpu, memory: maxMemory }, features: [] },
-    loadActions: () => Promise.resolve([effect]),
+    actions: [effect],
     metrics,
     log,
   })

@@ -1,7 +1,6 @@
 import type { Check } from '@regent/runtime/health/check.ts'
 import type { Election } from '../election/election.ts'
 import type { Leadership, LeaderWork } from '../election/leadership.ts'
-import type { Action } from './action.ts'
 import { orAborted } from './or-aborted.ts'
 import { Probe } from './probe.ts'
 import { Term, type TermMetrics, type TermOptions } from './term.ts'
@@ -15,10 +14,8 @@ export interface ControlLinkMetrics extends TermMetrics {
 
 export interface ControlLinkOptions extends Omit<
   TermOptions,
-  'actions' | 'metrics' | 'timing' | 'verify' | 'onLink' | 'onUnreachable'
+  'metrics' | 'timing' | 'verify' | 'onLink' | 'onUnreachable'
 > {
-  /** Loads what a leader can be told to do. */
-  readonly loadActions: () => Promise<readonly Action[]>
   readonly metrics: ControlLinkMetrics
   /** @default {@link defaultTiming} */
   readonly timing?: LinkTiming
@@ -41,7 +38,6 @@ export class ControlLink implements LeaderWork {
   readonly #options: ControlLinkOptions
   readonly #timing: LinkTiming
   readonly #probe: Probe
-  #actions: readonly Action[] | undefined
   #election: ObservedElection | undefined
   #term: Term | undefined
   #isLeading = false
@@ -79,17 +75,17 @@ export class ControlLink implements LeaderWork {
   }
 
   /**
-   * Loads the actions, and begins to probe. It waits for nothing outside of this process: a control plane that is away
-   * makes no replica less ready to lead.
+   * Begins to probe. It waits for nothing outside of this process: a control plane that is away makes no replica less
+   * ready to lead.
    */
-  async prepare(signal: AbortSignal): Promise<void> {
+  prepare(signal: AbortSignal): Promise<void> {
     if (!this.#isProbing) {
       this.#isProbing = true
+      const actions = this.#options.actions.map(({ action }) => action)
+      this.#options.metrics.observeLink(this, actions)
       void this.#probe.run(signal)
     }
-    this.#actions ??= await this.#options.loadActions()
-    const actions = this.#actions.map(({ action }) => action)
-    this.#options.metrics.observeLink(this, actions)
+    return Promise.resolve()
   }
 
   async lead(leadership: Leadership): Promise<void> {
@@ -136,10 +132,8 @@ export class ControlLink implements LeaderWork {
     const { epoch, lineage } = leadership
     if (this.#term?.epoch === epoch && this.#term.lineage === lineage) return this.#term
     this.#drop('another epoch began')
-    if (this.#actions === undefined) throw new Error('leading began before it was prepared')
     const term = new Term(leadership, {
       ...this.#options,
-      actions: this.#actions,
       timing: this.#timing,
       verify: () => this.#election?.verify() ?? Promise.resolve(true),
       onLink: (state) => this.#election?.link(state),

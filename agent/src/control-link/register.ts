@@ -1,4 +1,4 @@
-import { type AgentMessage, closeCodes, type ControlPlaneMessage, protocolVersion } from '@regent/contract/messages.ts'
+import { type AgentMessage, closeCodes, type ControlPlaneMessage, protocolVersions } from '@regent/contract/messages.ts'
 import type { Leadership } from '../election/leadership.ts'
 import { AttemptFailed } from './attempt-failed.ts'
 import type { Connection } from './connection.ts'
@@ -31,7 +31,8 @@ export async function register(options: RegisterOptions): Promise<Registered> {
   const { connection, leadership, registration, timing, signal } = options
   const message: RegisterMessage = {
     type: 'register',
-    protocolVersion,
+    protocolVersion: protocolVersions.newest,
+    oldestProtocolVersion: protocolVersions.oldest,
     ...registration,
     lineage: leadership.lineage,
     epoch: leadership.epoch.toString(),
@@ -45,9 +46,15 @@ export async function register(options: RegisterOptions): Promise<Registered> {
   promise.catch(() => undefined)
   connection.listen((heard) => {
     connection.pause()
-    if (heard.type === 'registered') return resolve(heard)
-    connection.close(closeCodes.unexpectedMessage, `'${heard.type}' before 'registered'`)
-    fail(`the control plane sent '${heard.type}' before it answered the registration`)()
+    if (heard.type !== 'registered') {
+      connection.close(closeCodes.unexpectedMessage, `'${heard.type}' before 'registered'`)
+      return fail(`the control plane sent '${heard.type}' before it answered the registration`)()
+    }
+    const { protocolVersion: chosen = 1 } = heard
+    const { oldest, newest } = protocolVersions
+    if (chosen >= oldest && chosen <= newest) return resolve(heard)
+    connection.close(closeCodes.unexpectedMessage, `version ${chosen} of the protocol was not offered`)
+    fail(`the control plane chose version ${chosen} of the protocol, expected one from ${oldest} to ${newest}`)()
   })
   void connection.ended.then((ending) => reject(new AttemptFailed(ending)))
   const late = setTimeout(

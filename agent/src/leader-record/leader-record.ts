@@ -6,16 +6,23 @@ import type { Log } from '@regent/runtime/logging/log.ts'
 import { leaderEvent } from './leader-event.ts'
 import type { LeaseEvents } from './lease-events.ts'
 
+/**
+ * From the begin of a leadership until its Event is written, in milliseconds. Loading the Kubernetes client stops
+ * everything else for a tenth of a second, and registering at the control plane is what people wait for.
+ */
+const defaultDelayMilliseconds = 1000
 /** Waits before another attempt to write the Event, in milliseconds. Then it is given up: it is a record, no effect. */
 const defaultRetriesMilliseconds = [500, 2000]
 
 export interface LeaderRecordOptions {
   readonly leaseName: string
   readonly leaseNamespace: string
-  /** Loads the Kubernetes client and connects it, which takes longer than a takeover may. */
+  /** Loads the Kubernetes client and connects it. Asked once, by the first leadership that lasts. */
   readonly connect: () => Promise<LeaseEvents>
   readonly metrics: { countFenced(by: 'admission'): void }
   readonly log: Pick<Log, 'debug' | 'warn'>
+  /** @default 1 s */
+  readonly delayMilliseconds?: number
   /** @default 0.5 and 2 s */
   readonly retriesMilliseconds?: readonly number[]
 }
@@ -24,8 +31,8 @@ export interface LeaderRecordOptions {
  * The record of leaderships for people: an Event on the Lease when one begins, with its epoch, why the one before
  * ended, and how long the takeover took.
  *
- * An Event that cannot be written is logged and given up; it never costs the leadership. What must be found on the
- * Lease itself is written by the elector with its renewals.
+ * An Event that cannot be written is logged and given up; it never costs the leadership. One that lasts for less than
+ * a second has none. What must be found on the Lease itself is written by the elector with its renewals.
  */
 export class LeaderRecord implements LeaderWork {
   readonly name = 'leader-record'
@@ -36,22 +43,16 @@ export class LeaderRecord implements LeaderWork {
     this.#options = options
   }
 
-  /** Has no effects, and asks nobody. */
-  async prepare(): Promise<void> {
-    this.#events ??= this.#options.connect()
-    await this.#events.catch((error: unknown) => {
-      this.#events = undefined
-      throw error
-    })
-  }
-
   async lead(leadership: Leadership): Promise<void> {
     const over = AbortSignal.any([leadership.signal, leadership.draining])
     const told = new Promise<void>((resolve) => {
       if (over.aborted) resolve()
       else over.addEventListener('abort', () => resolve(), { once: true })
     })
-    await this.#record(leadership, over)
+    await pause(this.#options.delayMilliseconds ?? defaultDelayMilliseconds, undefined, { signal: over }).catch(
+      () => undefined,
+    )
+    if (!over.aborted) await this.#record(leadership, over)
     await told
   }
 
@@ -77,10 +78,19 @@ export class LeaderRecord implements LeaderWork {
 
   async #write(leadership: Leadership): Promise<void> {
     const { leaseName, leaseNamespace, metrics } = this.#options
-    const events = await this.#events
-    if (events === undefined) throw new Error('leading began before it was prepared')
+    const events = await this.#connected()
     const uid = await events.uid(leadership.signal)
     const event = leaderEvent(leadership, { name: leaseName, namespace: leaseNamespace, uid })
     await fencedWrite(leadership, metrics, (signal) => events.create(event, signal))
+  }
+
+  async #connected(): Promise<LeaseEvents> {
+    this.#events ??= this.#options.connect()
+    try {
+      return await this.#events
+    } catch (error) {
+      this.#events = undefined
+      throw error
+    }
   }
 }

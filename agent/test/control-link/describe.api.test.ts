@@ -49,7 +49,7 @@ async function described(namespace = sessions): Promise<unknown> {
       maxCpu: '4',
       maxMemory: '8Gi',
     },
-    clusterView(pod().api, namespace),
+    () => Promise.resolve(clusterView(pod().api, namespace)),
   )
   const { plane, lead } = await linked({ actions: [action] })
   lead()

@@ -98,7 +98,7 @@ export async function linked(options: LinkedOptions = {}): Promise<Linked> {
       capacity: { maxSessions: 10, cpu: '4', memory: '8Gi' },
       features: [],
     },
-    loadActions: () => Promise.resolve(options.actions ?? []),
+    actions: options.actions ?? [],
     metrics,
     log: log.log,
     timing: { ...shortTiming, ...options.timing },

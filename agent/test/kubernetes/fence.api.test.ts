@@ -127,8 +127,8 @@ describeFence('writes of a leader in the Kubernetes API', () => {
       connect: () => Promise.resolve(leaseEvents(pod(2).api, lease, system)),
       metrics: new Counted(),
       log: log.log,
+      delayMilliseconds: 0,
     })
-    await record.prepare()
     for (const attempt of ['first', 'repeated']) {
       const leadership = new ScriptedLeadership(7n)
       const led = record.lead(leadership)

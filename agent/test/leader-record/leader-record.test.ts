@@ -31,12 +31,12 @@ class KeptEvents implements LeaseEvents {
   }
 }
 
-async function recording(leadership = new ScriptedLeadership()): Promise<{
+function recording(leadership = new ScriptedLeadership()): {
   events: KeptEvents
   record: LeaderRecord
   leadership: ScriptedLeadership
   log: ReturnType<typeof recordedLog>
-}> {
+} {
   const events = new KeptEvents()
   const log = recordedLog()
   const record = new LeaderRecord({
@@ -45,14 +45,17 @@ async function recording(leadership = new ScriptedLeadership()): Promise<{
     connect: () => Promise.resolve(events),
     metrics: { countFenced: () => undefined },
     log: log.log,
+    delayMilliseconds: 0,
     retriesMilliseconds: [1, 1],
   })
-  await record.prepare()
   return { events, record, leadership, log }
 }
 
 /** Lets it lead until it has attempted so many times, and then until it has ended. */
-async function ledFor(attempts: number, recorded: Awaited<ReturnType<typeof recording>>): Promise<void> {
+async function ledFor(
+  attempts: number,
+  recorded: Pick<ReturnType<typeof recording>, 'events' | 'record' | 'leadership'>,
+): Promise<void> {
   const { events, record, leadership } = recorded
   const attempted = new Promise<void>((resolve) => {
     events.onAttempt = () => events.attempts === attempts && setImmediate(resolve)
@@ -64,7 +67,7 @@ async function ledFor(attempts: number, recorded: Awaited<ReturnType<typeof reco
 }
 
 test('a leadership is recorded with its epoch, the reason and the phases of the takeover', async () => {
-  const recorded = await recording()
+  const recorded = recording()
   await ledFor(1, recorded)
   expect(recorded.events.created).toEqual([
     {
@@ -93,7 +96,7 @@ test('a leadership is recorded with its epoch, the reason and the phases of the 
 test('the same leadership gives the same name, another one another', async () => {
   const names: unknown[] = []
   for (const epoch of [42n, 42n, 43n]) {
-    const recorded = await recording(new ScriptedLeadership(epoch))
+    const recorded = recording(new ScriptedLeadership(epoch))
     await ledFor(1, recorded)
     names.push(recorded.events.created[0]?.metadata.name)
   }
@@ -103,7 +106,7 @@ test('the same leadership gives the same name, another one another', async () =>
 
 describe('it leads on until it is told to end', () => {
   test.each(['drain', 'end'] as const)('by %s', async (way) => {
-    const { record, leadership } = await recording()
+    const { record, leadership } = recording()
     let ended = false
     const led = record.lead(leadership).then(() => (ended = true))
     await new Promise(setImmediate)
@@ -113,7 +116,7 @@ describe('it leads on until it is told to end', () => {
   })
 
   test('and ends at once where it was told before', async () => {
-    const { record, leadership } = await recording()
+    const { record, leadership } = recording()
     leadership.end('lost')
     await record.lead(leadership)
   })
@@ -121,7 +124,7 @@ describe('it leads on until it is told to end', () => {
 
 describe('an Event that cannot be written does not cost the leadership', () => {
   test('it is tried again', async () => {
-    const recorded = await recording()
+    const recorded = recording()
     recorded.events.failures.push(new Error('socket hang up'), refusal(500, 'InternalError', 'etcd is away'))
     await ledFor(3, recorded)
     expect(recorded.events.created).toHaveLength(1)
@@ -133,7 +136,7 @@ describe('an Event that cannot be written does not cost the leadership', () => {
   })
 
   test('and given up after the third attempt, while it leads on', async () => {
-    const recorded = await recording()
+    const recorded = recording()
     recorded.events.failures.push(...Array<Error>(9).fill(refusal(403, 'Forbidden', 'events is forbidden')))
     await ledFor(3, recorded)
     expect(recorded.events.attempts).toBe(3)
@@ -146,36 +149,62 @@ describe('an Event that cannot be written does not cost the leadership', () => {
   })
 
   test('one that is there already is the one that was wanted', async () => {
-    const recorded = await recording()
+    const recorded = recording()
     recorded.events.failures.push(refusal(409, 'AlreadyExists', 'events "x" already exists'))
     await ledFor(1, recorded)
     expect(recorded.log.lines()).toEqual([])
   })
 
   test('nothing is written once the leadership is over', async () => {
-    const { record, leadership, events } = await recording()
-    leadership.refusal = new NotLeading('epoch 42 is over')
+    const { record, leadership, events } = recording()
+    const asserted = new Promise<void>((resolve) => {
+      Object.defineProperty(leadership, 'refusal', { get: () => (resolve(), new NotLeading('epoch 42 is over')) })
+    })
     const led = record.lead(leadership)
+    await asserted
     leadership.end('lost')
     await led
     expect(events.attempts).toBe(0)
   })
 })
 
-test('a client that could not be loaded is loaded anew by the next preparation', async () => {
-  let attempts = 0
+test('a client that could not be loaded is loaded anew by the next attempt, and once only', async () => {
+  const events = new KeptEvents()
+  let loads = 0
   const record = new LeaderRecord({
     leaseName: 'a',
     leaseNamespace: 'b',
     connect: () => {
-      attempts += 1
-      return attempts === 1 ? Promise.reject(new Error('no memory')) : Promise.resolve(new KeptEvents())
+      loads += 1
+      return loads === 1 ? Promise.reject(new Error('no memory')) : Promise.resolve(events)
+    },
+    metrics: { countFenced: () => undefined },
+    log: recordedLog().log,
+    delayMilliseconds: 0,
+    retriesMilliseconds: [1, 1],
+  })
+  for (const epoch of [42n, 43n]) {
+    await ledFor(events.attempts + 1, { events, record, leadership: new ScriptedLeadership(epoch) })
+  }
+  expect(events.created).toHaveLength(2)
+  expect(loads).toBe(2)
+})
+
+test('a leadership that is over before its Event is due loads nothing', async () => {
+  const loaded: unknown[] = []
+  const record = new LeaderRecord({
+    leaseName: 'a',
+    leaseNamespace: 'b',
+    connect: () => {
+      loaded.push('the client')
+      return Promise.resolve(new KeptEvents())
     },
     metrics: { countFenced: () => undefined },
     log: recordedLog().log,
   })
-  await expect(record.prepare()).rejects.toThrow('no memory')
-  await record.prepare()
-  await record.prepare()
-  expect(attempts).toBe(2)
+  const leadership = new ScriptedLeadership()
+  const led = record.lead(leadership)
+  leadership.drain()
+  await led
+  expect(loaded).toEqual([])
 })

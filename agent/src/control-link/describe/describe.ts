@@ -22,14 +22,18 @@ export type Described = Pick<
  * Kubernetes; how much of its capacity is used; and the objects in the namespace of its sessions.
  *
  * It changes nothing, and takes no payload but an empty object.
+ *
+ * @param openView called once, by the first command: replicas that are never told to describe need no Kubernetes client
  */
-export function describeAction(described: Described, view: View): Action {
+export function describeAction(described: Described, openView: () => Promise<View>): Action {
+  let opened: Promise<View> | undefined
   const { agentId, region, podName, podNamespace, nodeName, sessionNamespace } = described
   const { maxSessions, maxCpu, maxMemory } = described
   return action({
     action: 'describe',
     payload: z.strictObject({}),
     run: async (_, { signal, leadership }) => {
+      const view = await (opened ??= openView())
       const [version, quotas, deployments, services, persistentVolumeClaims] = await Promise.all([
         view.version(signal),
         view.quotas(signal),

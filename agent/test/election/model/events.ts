@@ -40,6 +40,18 @@ export class Events {
     this.nowMs = endMs
   }
 
+  /** Runs the next event, unless it is after the end. @returns whether there was one */
+  runNext(endMs: number): boolean {
+    if (this.#heap[0] === undefined || this.#heap[0].atMs > endMs) {
+      this.nowMs = Math.max(this.nowMs, endMs)
+      return false
+    }
+    const event = this.#pop()
+    this.nowMs = event.atMs
+    event.run()
+    return true
+  }
+
   #pop(): { atMs: number; run: () => void } {
     const [first] = this.#heap
     const last = this.#heap.pop()
