@@ -34,14 +34,16 @@ describe('leadership of the agents of local, on real nodes', () => {
   test('is told on the Lease and by an Event', async () => {
     const leader = await settled(agentId, 2)
     expect(leader).toMatchObject({ reason: 'first', takeovers: [{ epoch: String(leader.epoch), reason: 'first' }] })
-    const { items } = await kubectlJson<{ items: { note: string; regarding: { kind: string } }[] }>([
-      'get',
-      'events.events.k8s.io',
-      '-n',
-      namespace,
-      '--field-selector=reason=LeaderElected',
-    ])
-    expect(items.some(({ note }) => note.includes(String(leader.epoch)))).toBe(true)
+    await waitFor('its Event, which comes a second later', async () => {
+      const { items } = await kubectlJson<{ items: { note: string }[] }>([
+        'get',
+        'events.events.k8s.io',
+        '-n',
+        namespace,
+        '--field-selector=reason=LeaderElected',
+      ])
+      return items.some(({ note }) => note.includes(String(leader.epoch)))
+    })
   })
 
   test('moves once in a rolling update of all replicas', async () => {
