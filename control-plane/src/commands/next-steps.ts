@@ -35,7 +35,8 @@ export function isUnderWay(command: OpenCommand, { connectionId }: Pick<Delivere
  *   their payloads unreceived than {@link mostUnreceivedBytes}, unless a single one is larger.
  * - What an earlier connection delivered and nobody finished is delivered again. It counts as another delivery unless
  *   it is still the same leader, whose process has not ended: a connection that flaps poisons nothing. After
- *   {@link mostDeliveries} it is poisoned.
+ *   {@link mostDeliveries} it is poisoned. Of those on their last delivery one is under way at a time: several that were
+ *   together with the one that ends its executor would be poisoned with it.
  * - What is past its deadline, or was given up, is ended instead of being started; the same leader is asked all the
  *   same for what it may have begun.
  *
@@ -54,6 +55,11 @@ export function nextSteps<Entry extends { readonly command: OpenCommand }>(
   let bytes = underWay.reduce(
     (sum, { command }) => sum + (command.state === 'dispatched' ? command.payloadBytes : 0),
     0,
+  )
+  let isLastUnderWay = entries.some(
+    ({ command }) =>
+      command.deliveries >= mostDeliveries &&
+      (isUnderWay(command, deliverer) || (command.state !== 'queued' && isSameLeader(command, deliverer))),
   )
   let wakeAtMs = Infinity
   for (const entry of entries) {
@@ -74,12 +80,15 @@ export function nextSteps<Entry extends { readonly command: OpenCommand }>(
       wakeAtMs = Math.min(wakeAtMs, notBeforeMs)
       continue
     }
+    const deliveries = command.deliveries + (isResumed ? 0 : 1)
+    if (!isResumed && deliveries >= mostDeliveries && isLastUnderWay) continue
     // Nothing overtakes a payload that has to wait for room.
     if (bytes > 0 && bytes + command.payloadBytes > mostUnreceivedBytes) room = 0
     if (room <= 0) continue
     room -= 1
     bytes += command.payloadBytes
-    steps.push({ kind: 'deliver', entry, deliveries: command.deliveries + (isResumed ? 0 : 1) })
+    isLastUnderWay ||= deliveries >= mostDeliveries
+    steps.push({ kind: 'deliver', entry, deliveries })
   }
   return { steps, wakeAtMs: wakeAtMs === Infinity ? undefined : wakeAtMs }
 }

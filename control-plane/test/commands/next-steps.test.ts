@@ -87,6 +87,20 @@ describe('what an earlier connection delivered', () => {
     expect(steps([openEntry(1, deliveredBy(otherLeader, 3)), openEntry(2)])).toEqual(['c1 poisoned'])
   })
 
+  test('is alone with nothing else on its last delivery: who ends its executor takes nobody along that far', () => {
+    const other = (revision: number, deliveries: number, by = otherLeader): OpenEntry =>
+      openEntry(revision, { target: `t${revision}`, ...deliveredBy(by, deliveries) })
+    const last = mostDeliveries - 1
+    expect(steps([other(1, last), other(2, last), other(3, 1), other(4, last)])).toEqual(['c1 #3', 'c3 #2'])
+    expect(steps([other(1, last), other(2, mostDeliveries, here)])).toEqual([])
+    // What the same leader has runs on, and is asked for.
+    expect(steps([other(1, last), other(2, mostDeliveries, reconnected)])).toEqual(['c2 #3'])
+    expect(steps([other(1, mostDeliveries), other(2, last)])).toEqual(['c1 poisoned', 'c2 #3'])
+    // A try that failed runs nowhere.
+    const queued = openEntry(1, { ...deliveredBy(here, mostDeliveries - 1), state: 'queued' })
+    expect(steps([queued, other(2, 1)])).toEqual(['c1 #3', 'c2 #2'])
+  })
+
   test('is not started by another leader once it is given up or too late, but the same one is asked for it', () => {
     const late = madeAtMs + 60_000
     const given = { cancelRequestedBy: 'somebody' }
@@ -164,7 +178,17 @@ test('whatever agents, leaders and people do, order and limits hold, and every c
         expect(underWay.length).toBeLessThanOrEqual(mostUnderWay)
         const targets = underWay.map(({ command }) => command.target)
         expect(new Set(targets).size).toBe(targets.length)
-        for (const { command } of entries) expect(targets).toContain(command.target)
+        const onLast = underWay.filter(({ command }) => command.deliveries === mostDeliveries).length
+        expect(onLast).toBeLessThanOrEqual(1)
+        const idle = entries.filter(({ command }) => !targets.includes(command.target))
+        for (const { target } of idle.map(({ command }) => command)) {
+          // Its first waits until nothing else is on its last delivery.
+          const first = idle.find(({ command }) => command.target === target)
+          expect({ onLast, deliveries: first?.command.deliveries }).toEqual({
+            onLast: 1,
+            deliveries: mostDeliveries - 1,
+          })
+        }
       }
       for (const one of events) {
         if (one.kind === 'create') {
