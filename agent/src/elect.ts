@@ -6,7 +6,7 @@ import type { Configuration } from './configuration/configuration.ts'
 import type { ApiServer } from './election/api-server.ts'
 import type { Election } from './election/election.ts'
 import { type Identity, identityText } from './election/identity.ts'
-import type { LeaderWork } from './election/leadership.ts'
+import type { LeaderWork } from './election/leader-work.ts'
 import { LeaseElection } from './election/lease-election.ts'
 import { SoleReplica } from './election/sole-replica.ts'
 

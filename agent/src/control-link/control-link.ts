@@ -1,6 +1,7 @@
 import type { Check } from '@regent/runtime/health/check.ts'
 import type { Election } from '../election/election.ts'
-import type { Leadership, LeaderWork } from '../election/leadership.ts'
+import type { LeaderWork } from '../election/leader-work.ts'
+import type { Leadership } from '../election/leadership.ts'
 import { orAborted } from './or-aborted.ts'
 import { Probe } from './probe.ts'
 import { Term, type TermMetrics, type TermOptions } from './term.ts'

@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { Backoff } from './backoff.ts'
 import { type Clock, systemClock } from './clock.ts'
 import type { Election, ElectionEvents, ElectionStatus, Role } from './election.ts'
-import type { LeaderWork } from './leadership.ts'
+import type { LeaderWork } from './leader-work.ts'
 import { SoleReign } from './sole-reign.ts'
 
 export interface SoleReplicaOptions {

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { type Leadership, type LeaderWork, NotLeading } from '../election/leadership.ts'
+import type { LeaderWork } from '../election/leader-work.ts'
+import { type Leadership, NotLeading } from '../election/leadership.ts'
 import { refusalIn } from '../kubernetes/api-refusal.ts'
 import { Fenced, fencedWrite } from '../kubernetes/fenced-write.ts'
 import type { Log } from '@regent/runtime/logging/log.ts'

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { afterEach, expect, test } from '@jest/globals'
-import { type Leadership, type LeaderWork, NotLeading } from '../../src/election/leadership.ts'
+import type { LeaderWork } from '../../src/election/leader-work.ts'
+import { type Leadership, NotLeading } from '../../src/election/leadership.ts'
 import { soleLineage } from '../../src/election/sole-reign.ts'
 import { SoleReplica } from '../../src/election/sole-replica.ts'
 
