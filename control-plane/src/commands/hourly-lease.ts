@@ -25,11 +25,13 @@ export class HourlyLease {
    */
   async use<Written>(write: (id: bigint) => Promise<Written>): Promise<Written> {
     const id = await this.#granted()
+    const used = this.#current
     try {
       return await write(id)
     } catch (error) {
       if (!(error instanceof LeaseLost)) throw error
-      this.#current = undefined
+      // Of several that learn it together, the first has replaced it.
+      if (this.#current === used) this.#current = undefined
       return await write(await this.#granted())
     }
   }

@@ -60,6 +60,7 @@ export class OpenCommands {
   /** Takes in a record as it was read. One that cannot be read is left alone, and told. */
   put(item: KeyValue): void {
     const commandId = idOf(item.key)
+    if (!this.#isNews(commandId, item.modRevision)) return
     try {
       const { createRevision, modRevision } = item
       this.set(commandId, { command: openCommandRecord.parse(item), createRevision, modRevision })
@@ -71,8 +72,7 @@ export class OpenCommands {
 
   /** Takes in a record as it was written. */
   set(commandId: string, entry: OpenEntry): void {
-    const known = this.#entries.get(commandId)?.modRevision ?? this.#gone.get(commandId) ?? 0n
-    if (entry.modRevision <= known) return
+    if (!this.#isNews(commandId, entry.modRevision)) return
     this.#entries.set(commandId, entry)
     this.#ordered = undefined
   }
@@ -85,6 +85,10 @@ export class OpenCommands {
     if (!this.#entries.delete(commandId)) return
     this.#ordered = undefined
     this.#onGone(commandId)
+  }
+
+  #isNews(commandId: string, modRevision: bigint): boolean {
+    return modRevision > (this.#entries.get(commandId)?.modRevision ?? this.#gone.get(commandId) ?? 0n)
   }
 }
 

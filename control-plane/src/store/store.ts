@@ -2,7 +2,8 @@ import type { Log } from '@regent/runtime/logging/log.ts'
 import { TooLarge } from './errors.ts'
 import { type CallOptions, EtcdClient, type ObserveRequest } from './etcd-client.ts'
 import { follow, type FollowUpdate } from './follow.ts'
-import type { KeyValue, Page, Transaction, TransactionResult, WatchBatch } from './key-value.ts'
+import type { Page, Transaction, TransactionResult, WatchBatch } from './key-value.ts'
+import { JoinedReads, type ReadKey } from './joined-reads.ts'
 import { grantLease, Lease } from './lease.ts'
 import { listByCreation, listByKey, type ListOptions, snapshot, type Snapshot } from './list.ts'
 import type { MembersOptions } from './members.ts'
@@ -40,6 +41,15 @@ export interface StoreOptions extends MembersOptions {
 export class Store {
   readonly #client: EtcdClient
   readonly #log: Log
+  readonly #reads = new JoinedReads(async (keys) => {
+    const [first = ''] = keys
+    if (keys.length === 1) {
+      const { found, revision } = await this.#get(first)
+      return { found: [found], revision }
+    }
+    const { results, revision } = await this.transact({ when: [], then: keys.map((key) => ({ get: key })) })
+    return { found: results.map((result) => (result.kind === 'get' ? result.items[0] : undefined)), revision }
+  })
 
   /** Connects when the first call needs it. @throws TypeError for endpoints or TLS files that cannot be */
   constructor({ log, observe, ...members }: StoreOptions) {
@@ -47,18 +57,16 @@ export class Store {
     this.#log = log
   }
 
-  /** The value of one key, at the newest revision or at the one that is asked for. */
+  /**
+   * The value of one key, at the newest revision or at the one that is asked for. Without options, reads of several
+   * callers at the same moment are one request.
+   */
   async get(
     key: string,
     { revision, ...options }: CallOptions & { readonly revision?: bigint } = {},
-  ): Promise<{ readonly found: KeyValue | undefined; readonly revision: bigint }> {
-    const answer = await this.#client.unary(
-      calls.range,
-      { ...rangeRequest(key, false), ...(revision === undefined ? {} : { revision }) },
-      { ...options, writes: false },
-    )
-    const [found] = answer.kvs
-    return { found: found && keyValue(found), revision: answer.header.revision }
+  ): Promise<ReadKey> {
+    const isPlain = revision === undefined && Object.keys(options).length === 0
+    return await (isPlain ? this.#reads.get(key) : this.#get(key, revision, options))
   }
 
   /** A page of the keys below a prefix, by key or in the order of creation. It may end before `limit`: see `more`. */
@@ -123,6 +131,16 @@ export class Store {
   /** What is below a prefix, then what happens there; see {@link follow} for what is guaranteed. */
   follow(prefix: string, options: { readonly signal: AbortSignal }): AsyncGenerator<FollowUpdate, void, undefined> {
     return follow(this.#client, prefix, options.signal, this.#log)
+  }
+
+  async #get(key: string, revision?: bigint, options: CallOptions = {}): Promise<ReadKey> {
+    const answer = await this.#client.unary(
+      calls.range,
+      { ...rangeRequest(key, false), ...(revision === undefined ? {} : { revision }) },
+      { ...options, writes: false },
+    )
+    const [found] = answer.kvs
+    return { found: found && keyValue(found), revision: answer.header.revision }
   }
 
   /** Ends every connection, watch and renewal. Leases that were not revoked run out by themselves. */

@@ -24,6 +24,8 @@ export interface EtcdOptions {
   readonly quotaBytes?: number
   /** Serve TLS and ask callers for a certificate. @default plain HTTP */
   readonly tls?: EtcdTls
+  /** Whether what is written is brought to the disk, which takes its time. @default false */
+  readonly fsync?: boolean
 }
 
 /** One member: a process on ports of its own, which can be stopped, killed and started again on the same data. */
@@ -90,7 +92,7 @@ export class Etcd {
   }
 
   /** Starts all members and waits until they serve. */
-  static async start({ members = 1, quotaBytes, tls }: EtcdOptions = {}): Promise<Etcd> {
+  static async start({ members = 1, quotaBytes, tls, fsync = false }: EtcdOptions = {}): Promise<Etcd> {
     const program = await binary('etcd')
     const folder = await mkdtemp(join(tmpdir(), 'regent-etcd-'))
     const ports = await freePorts(2 * members)
@@ -118,7 +120,7 @@ export class Etcd {
           `--initial-cluster=${cluster}`,
           `--initial-cluster-token=${folder}`,
           // What the kernel has survives the end of a process, which is all that happens here.
-          '--unsafe-no-fsync',
+          ...(fsync ? [] : ['--unsafe-no-fsync']),
           ...(quotaBytes === undefined ? [] : [`--quota-backend-bytes=${quotaBytes}`]),
           ...(tls === undefined
             ? []
