@@ -4,14 +4,34 @@ import { namePattern } from './variable.ts'
 
 /**
  * What agents and the control plane say to each other: one JSON object per WebSocket message, told apart by `type`.
- * Unknown fields are ignored, so that neighbouring versions understand each other; every string and list is bounded,
- * because either side may be the one that is broken.
+ * Every string and list is bounded, because either side may be the one that is broken.
+ *
+ * Within a version of the protocol, optional fields and types of messages may be added, and nothing else: both sides
+ * ignore fields that they do not know, and, once a registration stands, types that they do not know. Whatever the other
+ * side must understand takes another version, or a feature that the agent names when it registers. That is: a new value
+ * of an enumeration, a field that is required, a bound that changes. `contract/test/protocol-v1` holds what version 1
+ * is, and is never changed.
  *
  * `zod/mini`: an agent loads this, and all of zod would cost it 15 MiB.
  */
 
-/** Version of this protocol; a difference in it is refused at registration. */
-export const protocolVersion = 1
+/** Versions of the protocol that somebody speaks: from the oldest to the newest, none left out. */
+export interface ProtocolVersions {
+  readonly oldest: number
+  readonly newest: number
+}
+
+/**
+ * The versions that this release speaks. A release that adds one goes on speaking the one before, so that agents and
+ * control plane can be updated in any order, one release at a time.
+ */
+export const protocolVersions: ProtocolVersions = { oldest: 1, newest: 1 }
+
+/** The newest version that both speak; `undefined` where there is none. */
+export function commonProtocolVersion(one: ProtocolVersions, other: ProtocolVersions): number | undefined {
+  const version = Math.min(one.newest, other.newest)
+  return version >= Math.max(one.oldest, other.oldest) ? version : undefined
+}
 
 /** Sub-protocol that both sides name in the WebSocket handshake. */
 export const subprotocol = 'regent.v1'
@@ -54,7 +74,7 @@ export const closeCodes = {
   fenced: 4409,
   /** The agent was removed for good. */
   offboarded: 4410,
-  /** The protocol version is another. */
+  /** There is no version of the protocol that both speak. */
   protocolVersion: 4426,
 } as const
 
@@ -74,11 +94,15 @@ const commandId = z.string().check(z.regex(/^[A-Za-z0-9_-]{1,64}$/))
 const agentId = z.string().check(z.maxLength(longestAgentId), z.regex(namePattern))
 const atLeastZero = z.number().check(z.minimum(0))
 const count = z.int().check(z.minimum(0))
+const version = z.int().check(z.minimum(1), z.maximum(1000))
 
 export const agentMessage = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('register'),
-    protocolVersion: z.int().check(z.minimum(1), z.maximum(1000)),
+    /** The newest version that it speaks. */
+    protocolVersion: version,
+    /** The oldest; absent: it speaks one version. */
+    oldestProtocolVersion: z.optional(version),
     features: z.array(shortText).check(z.maxLength(64)),
     agentId,
     /** UID of the `kube-system` namespace: epochs compare only within one lineage. */
@@ -113,6 +137,8 @@ export const controlPlaneMessage = z.discriminatedUnion('type', [
     type: z.literal('registered'),
     connectionId: shortText,
     heartbeatIntervalSeconds: z.number().check(z.minimum(1), z.maximum(300)),
+    /** The version that both speak from now on: the newest that both know. Absent: 1. */
+    protocolVersion: z.optional(version),
   }),
   z.object({
     type: z.literal('command'),

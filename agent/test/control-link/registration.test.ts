@@ -15,6 +15,7 @@ describe('a new leader', () => {
     expect(await peer.next('register')).toEqual({
       type: 'register',
       protocolVersion: 1,
+      oldestProtocolVersion: 1,
       features: [],
       agentId: 'local',
       lineage: leadership.lineage,

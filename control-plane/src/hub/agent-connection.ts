@@ -88,6 +88,7 @@ export class AgentConnection {
   #queue: CommandQueue | undefined
   #health: Health = 'online'
   #unanswered = 0
+  #hasIgnored = false
   #isClosed = false
 
   constructor(options: AgentConnectionOptions) {
@@ -95,6 +96,7 @@ export class AgentConnection {
     this.identity = options.identity
     this.#socket = new AgentSocket(options.socket, {
       onMessage: (message) => this.#take(message),
+      onUnknown: (type) => this.#ignore(type),
       onClosed: (code) => void this.#ended(code),
     })
     this.#registrationTimer = setTimeout(
@@ -154,6 +156,18 @@ export class AgentConnection {
     }
   }
 
+  /** A type that this version does not know: of a newer agent, which does not rely on it. */
+  #ignore(type: string): void {
+    if (this.#registered === undefined) {
+      this.close(closeCodes.unexpectedMessage, 'expected a registration first')
+      return
+    }
+    if (this.#hasIgnored) return
+    this.#hasIgnored = true
+    const { log, identity } = this.#options
+    log.info('message-ignored', { agent: identity.agentId, type, message: 'said once for this connection' })
+  }
+
   async #register(message: Registration): Promise<void> {
     clearTimeout(this.#registrationTimer)
     const { registrations, identity, heartbeatIntervalSeconds, onRegistered, onRefused, openQueue, log } = this.#options
@@ -169,7 +183,9 @@ export class AgentConnection {
         return
       }
       this.#registered = outcome
-      this.#socket.send({ type: 'registered', connectionId: this.connectionId, heartbeatIntervalSeconds })
+      const { connectionId } = this
+      const { protocolVersion } = outcome
+      this.#socket.send({ type: 'registered', connectionId, heartbeatIntervalSeconds, protocolVersion })
       onRegistered(this, outcome)
       // It may have been closed meanwhile: then it is entered, and left by whoever hears of the end.
       if (this.#isClosed) return

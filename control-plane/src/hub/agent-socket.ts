@@ -20,6 +20,8 @@ const mostReasonBytes = 123
 export interface AgentSocketEvents {
   /** A message of the protocol. Nothing else arrives, and nothing arrives while the socket is paused. */
   readonly onMessage: (message: AgentMessage) => void
+  /** A message of a type that this version does not know: at most the first 64 characters of the type. */
+  readonly onUnknown: (type: string) => void
   /** Once, at the end, whoever ended it. */
   readonly onClosed: (code: number) => void
 }
@@ -99,12 +101,10 @@ export class AgentSocket {
   #take(data: RawData, isBinary: boolean): void {
     if (this.#isOver) return
     // As the server sets it up, a whole message is one Buffer.
-    const message = isBinary || !Buffer.isBuffer(data) ? undefined : parsed(data)
-    if (message === undefined) {
-      this.close(closeCodes.unexpectedMessage, 'that is no message of the protocol')
-      return
-    }
-    this.#events.onMessage(message)
+    const read = isBinary || !Buffer.isBuffer(data) ? undefined : parsed(data)
+    if (read === undefined) this.close(closeCodes.unexpectedMessage, 'that is no message of the protocol')
+    else if ('unknown' in read) this.#events.onUnknown(read.unknown)
+    else this.#events.onMessage(read.message)
   }
 
   /** Ends a connection whose peer takes nothing: a close frame would wait behind everything else. */
@@ -114,12 +114,25 @@ export class AgentSocket {
   }
 }
 
-function parsed(data: Buffer): AgentMessage | undefined {
+const knownTypes = new Set<string>(agentMessage.def.options.flatMap((option) => option.shape.type.def.values))
+
+/** The message of a frame, or its type where this version does not know that; nothing for what is no message. */
+function parsed(data: Buffer): { readonly message: AgentMessage } | { readonly unknown: string } | undefined {
+  let frame: unknown
   try {
-    return agentMessage.parse(JSON.parse(data.toString('utf8')))
+    frame = JSON.parse(data.toString('utf8'))
   } catch {
     return undefined
   }
+  const checked = agentMessage.safeParse(frame)
+  if (checked.success) return { message: checked.data }
+  const type = typeOf(frame)
+  return type === undefined || knownTypes.has(type) ? undefined : { unknown: type.slice(0, 64).toWellFormed() }
+}
+
+function typeOf(frame: unknown): string | undefined {
+  const hasType = typeof frame === 'object' && frame !== null && 'type' in frame
+  return hasType && typeof frame.type === 'string' ? frame.type : undefined
 }
 
 /** A text that has at most so many bytes, cut between characters. */

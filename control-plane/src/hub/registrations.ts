@@ -1,4 +1,10 @@
-import { closeCodes, type AgentMessage, protocolVersion } from '@regent/contract/messages.ts'
+import {
+  closeCodes,
+  type AgentMessage,
+  commonProtocolVersion,
+  protocolVersions,
+  type ProtocolVersions,
+} from '@regent/contract/messages.ts'
 import {
   type AgentRecord,
   agentRecord,
@@ -26,6 +32,8 @@ export interface Registered {
   /** What every write that this connection causes compares: it holds until somebody else registers. */
   readonly fence: { readonly key: string; readonly modRevision: bigint }
   readonly as: Extract<Admission, { readonly admitted: true }>['as']
+  /** The version of the protocol that both speak. */
+  readonly protocolVersion: number
 }
 
 /** Why a connection is closed instead. */
@@ -178,10 +186,11 @@ export class Registrations {
 }
 
 function refusedAtSight({ agentId, pod }: AgentIdentity, message: Registration): Refused | undefined {
-  if (message.protocolVersion !== protocolVersion) {
+  if (spokenWith(message) === undefined) {
+    const [expected, got] = [protocolVersions, spokenBy(message)].map(inWords)
     return {
       code: closeCodes.protocolVersion,
-      reason: `expected protocol version ${protocolVersion}, got ${message.protocolVersion}; update the older side`,
+      reason: `expected protocol version ${expected}, got ${got}; update the older side`,
       outcome: 'protocol',
     }
   }
@@ -197,13 +206,26 @@ function refusedAtSight({ agentId, pod }: AgentIdentity, message: Registration):
   return undefined
 }
 
+function spokenBy({ protocolVersion: newest, oldestProtocolVersion: oldest = newest }: Registration): ProtocolVersions {
+  return { oldest, newest }
+}
+
+/** The version that is spoken with an agent; `undefined` where there is none. */
+function spokenWith(message: Registration): number | undefined {
+  return commonProtocolVersion(protocolVersions, spokenBy(message))
+}
+
+function inWords({ oldest, newest }: ProtocolVersions): string {
+  return oldest === newest ? String(newest) : `${oldest} to ${newest}`
+}
+
 /** The agent as it describes itself, with what was decided on it. */
 function described(agent: AgentRecord | undefined, message: Registration, at: string): AgentRecord {
   const { region, features, capacity } = message
   return {
     ...(agent ?? { approval: 'approved', decidedBy: 'its ServiceAccount', decidedAt: at, registeredAt: at }),
     region,
-    protocolVersion: message.protocolVersion,
+    protocolVersion: spokenWith(message) ?? message.protocolVersion,
     features,
     capacity,
   }
@@ -223,10 +245,20 @@ function fenced(because: Extract<Admission, { admitted: false }>['because'], fen
 }
 
 function registered(
-  { agentId, epoch, holder }: Registration,
+  message: Registration,
   connectionId: string,
   modRevision: bigint,
   as: Registered['as'],
 ): Registered {
-  return { agentId, connectionId, epoch: BigInt(epoch), holder, fence: { key: keys.fence(agentId), modRevision }, as }
+  const { agentId, epoch, holder } = message
+  const fence = { key: keys.fence(agentId), modRevision }
+  return {
+    agentId,
+    connectionId,
+    epoch: BigInt(epoch),
+    holder,
+    fence,
+    as,
+    protocolVersion: spokenWith(message) ?? message.protocolVersion,
+  }
 }

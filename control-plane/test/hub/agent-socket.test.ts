@@ -17,6 +17,8 @@ interface Pair {
   readonly agent: WebSocket
   readonly socket: AgentSocket
   readonly messages: AgentMessage[]
+  /** Types of messages that are not known. */
+  readonly unknown: string[]
   readonly closed: Promise<number>
   /** Resolves with the next message that arrives. */
   readonly next: () => Promise<AgentMessage>
@@ -31,6 +33,7 @@ async function pair({ pingSeconds = 60, autoPong = true } = {}): Promise<Pair> {
   agent.on('error', () => undefined)
   const [ours] = (await once(server, 'connection')) as [WebSocket]
   const messages: AgentMessage[] = []
+  const unknown: string[] = []
   const waiting: ((message: AgentMessage) => void)[] = []
   const closed = Promise.withResolvers<number>()
   const socket = new AgentSocket(
@@ -40,13 +43,14 @@ async function pair({ pingSeconds = 60, autoPong = true } = {}): Promise<Pair> {
         messages.push(message)
         waiting.shift()?.(message)
       },
+      onUnknown: (type) => unknown.push(type),
       onClosed: closed.resolve,
     },
     { pingSeconds },
   )
   if (agent.readyState !== WebSocket.OPEN) await once(agent, 'open')
   const next = (): Promise<AgentMessage> => new Promise((resolve) => waiting.push(resolve))
-  return { agent, socket, messages, closed: closed.promise, next }
+  return { agent, socket, messages, unknown, closed: closed.promise, next }
 }
 
 const received = { type: 'received', commandId: 'c-1' } as const
@@ -65,8 +69,9 @@ test('messages of the protocol travel both ways', async () => {
 describe('the connection is closed, and nothing of it is taken, for', () => {
   test.each([
     ['what is no JSON', 'register'],
-    ['an unknown type', '{"type":"shout"}'],
-    ['what only the control plane says', '{"type":"stored","commandId":"c-1"}'],
+    ['a message without a type', '{"commandId":"c-1"}'],
+    ['a type that is no text', '{"type":{"type":"received"}}'],
+    ['JSON that is no object', '"received"'],
     ['a field out of bounds', '{"type":"received","commandId":"a/b"}'],
     ['binary frames', Buffer.from(JSON.stringify(received))],
   ])('%s', async (_, sent) => {
@@ -84,6 +89,17 @@ describe('the connection is closed, and nothing of it is taken, for', () => {
     agent.send('x'.repeat(1025))
     expect(await closed).toBe(1006)
   })
+})
+
+test('a type that is not known is told, cut short, and the connection goes on', async () => {
+  const { agent, messages, unknown, next } = await pair()
+  const arrived = next()
+  agent.send('{"type":"shout","commandId":7}')
+  agent.send(JSON.stringify({ type: `${'x'.repeat(63)}\u{1F600}` }))
+  agent.send(JSON.stringify(received))
+  await arrived
+  expect(messages).toEqual([received])
+  expect(unknown).toEqual(['shout', `${'x'.repeat(63)}\ufffd`])
 })
 
 test('a peer that answers no ping is given up after two', async () => {

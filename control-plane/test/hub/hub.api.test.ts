@@ -168,16 +168,6 @@ describe('registration', () => {
     await (await register({}, 'key')).told('registered')
   })
 
-  test('another protocol version is refused by name', async () => {
-    const { dial } = await pod('a')
-    const agent = await dial()
-    agent.say({ ...registration(), protocolVersion: 2 })
-    expect(await agent.ended).toMatchObject({
-      code: 4426,
-      reason: expect.stringContaining('expected protocol version 1'),
-    })
-  })
-
   test.each([
     ['anything before it', { type: 'heartbeat', status: 'online', activeSessions: 0 } as const, 0],
     ['a second one', registration(), 1],

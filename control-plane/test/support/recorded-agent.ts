@@ -4,7 +4,7 @@ import {
   connectPath,
   type ControlPlaneMessage,
   controlPlaneMessage,
-  protocolVersion,
+  protocolVersions,
   subprotocol,
 } from '@regent/contract/messages.ts'
 import { WebSocket } from 'ws'
@@ -88,7 +88,7 @@ export function registration(
 ): Extract<AgentMessage, { type: 'register' }> {
   return {
     type: 'register',
-    protocolVersion,
+    protocolVersion: protocolVersions.newest,
     features: [],
     agentId: 'local',
     lineage: '7f1c0f3e-2a52-4f0e-9a55-6f3f8d1f0001',
