@@ -1,0 +1,95 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { agent } from '@regent/contract/agent.ts'
+import { controlPlane } from '@regent/contract/control-plane.ts'
+import type { Chain, Pod } from './chain.ts'
+
+/** What a kubelet saw of a pod. */
+export interface Seen {
+  readonly pod: string
+  readonly what: 'ended' | 'not live'
+  readonly why: string
+}
+
+export interface KubeletOptions {
+  /** Start an agent again that has ended. @default it is only seen */
+  readonly restarts?: boolean
+  /** Between two probes of one pod. @default 1000, ten times as often as the contract says */
+  readonly everyMs?: number
+}
+
+/**
+ * Stands for the kubelets of a chain: asks every pod whether it is live, as its contract says, and starts agents again
+ * that have ended. It restarts without the pause of Kubernetes, and kills nobody: what it saw is for the test to judge.
+ */
+export class Kubelet {
+  readonly seen: Seen[] = []
+  /** Answers 200 of any pod. */
+  probes = 0
+  readonly #chain: Chain
+  readonly #options: KubeletOptions
+  readonly #stop = new AbortController()
+  readonly #watching: readonly Promise<void>[]
+
+  constructor(chain: Chain, options: KubeletOptions = {}) {
+    this.#chain = chain
+    this.#options = options
+    this.#watching = chain.agents.map((_, index) => this.#watch(index))
+  }
+
+  /** Watches these pods of the control plane as well. */
+  watchControlPlanes(pods: readonly Pod[]): void {
+    for (const pod of pods) {
+      void pod.ended.then(({ code }) => this.#saw({ pod: pod.name, what: 'ended', why: String(code) }))
+      void this.#probe(pod, controlPlane.ports.health.number, controlPlane.probes.liveness)
+    }
+  }
+
+  /** Restarts nobody any more, and waits for who is being started. */
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    await Promise.all(this.#watching)
+  }
+
+  async #watch(index: number): Promise<void> {
+    const { signal } = this.#stop
+    const stopped = new Promise<'stopped'>((resolve) => signal.addEventListener('abort', () => resolve('stopped')))
+    while (!signal.aborted) {
+      const pod = this.#chain.agents[index]
+      if (pod === undefined) return
+      void this.#probe(pod, agent.ports.health.number, agent.probes.liveness)
+      const ended = await Promise.race([pod.ended, stopped])
+      if (ended === 'stopped') return
+      this.#saw({ pod: pod.name, what: 'ended', why: `${ended.code ?? pod.child.signalCode ?? ''}` })
+      if (this.#options.restarts !== true) return
+      await this.#chain.startAgent(index)
+    }
+  }
+
+  /** Until it has ended. */
+  async #probe(
+    { name, address, child }: Pod,
+    port: number,
+    { path, timeoutSeconds }: { readonly path: string; readonly timeoutSeconds: number },
+  ): Promise<void> {
+    const { signal } = this.#stop
+    const hasEnded = (): boolean => child.exitCode !== null || child.signalCode !== null
+    while (!signal.aborted && !hasEnded()) {
+      try {
+        const response = await fetch(`http://${address}:${port}${path}`, {
+          headers: { connection: 'close' },
+          signal: AbortSignal.timeout(timeoutSeconds * 1000),
+        })
+        const text = await response.text()
+        if (response.ok) this.probes += 1
+        else this.#saw({ pod: name, what: 'not live', why: text })
+      } catch (error) {
+        if (!hasEnded()) this.#saw({ pod: name, what: 'not live', why: String(error) })
+      }
+      await pause(this.#options.everyMs ?? 1000, undefined, { signal }).catch(() => undefined)
+    }
+  }
+
+  #saw(seen: Seen): void {
+    if (!this.#stop.signal.aborted) this.seen.push(seen)
+  }
+}
