@@ -1,12 +1,11 @@
 import { controlPlaneAudience, metricPrefix } from './names.ts'
 import { etcd } from './etcd.ts'
+import { etcdVariables } from './etcd-variables.ts'
 import { program, to } from './program.ts'
 import { sharedVariables } from './shared-variables.ts'
 
 /** Folder of the control plane's own certificate, mounted from a Secret. */
 export const controlPlaneTlsFolder = '/etc/regent/tls'
-/** Folder of the certificates with which the control plane speaks to etcd. */
-export const etcdClientTlsFolder = '/etc/regent/etcd-tls'
 
 /** An agent is stale once this many heartbeats in a row are missing; equal to one is the published race. */
 export const fewestMissedHeartbeats = 2.5
@@ -33,36 +32,7 @@ export const controlPlane = program('control-plane', {
       schemes: ['http', 'https'],
       description: 'the URL under which people reach the API, as documents and links name it',
     },
-    etcdEndpoints: {
-      variable: 'ETCD_ENDPOINTS',
-      type: 'urls',
-      schemes: ['http', 'https'],
-      description: 'the client URLs of etcd',
-    },
-    etcdCaFile: {
-      variable: 'ETCD_CA_FILE',
-      type: 'file',
-      secret: false,
-      when: 'etcdTls',
-      default: `${etcdClientTlsFolder}/ca.crt`,
-      description: 'the certificate authority of etcd',
-    },
-    etcdCertificateFile: {
-      variable: 'ETCD_CERTIFICATE_FILE',
-      type: 'file',
-      secret: false,
-      when: 'etcdTls',
-      default: `${etcdClientTlsFolder}/tls.crt`,
-      description: 'the certificate with which the control plane speaks to etcd',
-    },
-    etcdKeyFile: {
-      variable: 'ETCD_KEY_FILE',
-      type: 'file',
-      secret: true,
-      when: 'etcdTls',
-      default: `${etcdClientTlsFolder}/tls.key`,
-      description: 'the key of that certificate',
-    },
+    ...etcdVariables,
     tlsCertificateFile: {
       variable: 'TLS_CERTIFICATE_FILE',
       type: 'file',

@@ -1,4 +1,5 @@
 import { agent } from '@regent/contract/agent.ts'
+import { consensusAccess } from '@regent/contract/consensus-access.ts'
 import { controlPlane } from '@regent/contract/control-plane.ts'
 import { etcd } from '@regent/contract/etcd.ts'
 import { accessNamespaces } from '@regent/contract/names.ts'
@@ -17,7 +18,7 @@ A variable without a default must be set. Secrets are files; no variable holds o
 together with that optional part of the program.`
 
 /** The programs that the page is about, from the one that people meet first. */
-const programs: readonly Program[] = [agent, controlPlane, etcd]
+const programs: readonly Program[] = [agent, controlPlane, etcd, consensusAccess]
 
 /** The page about every program: variables, ports, probes, calls, permissions, metrics and what it writes. */
 export function programReference(): string {

@@ -3,7 +3,7 @@ import { errorCode } from '@regent/runtime/error-code.ts'
 import { Conflict, NotThere } from '../agents/errors.ts'
 import { IdempotencyKeyReused, QueueFull } from '../commands/errors.ts'
 import { IdentityUnavailable, NoRole, Unauthenticated } from '../identity/refusal.ts'
-import { LeaseLost, StoreFull, StoreUnavailable, TooLarge } from '../store/errors.ts'
+import { LeaseLost, StoreForbidden, StoreFull, StoreUnavailable, TooLarge } from '../store/errors.ts'
 import { Problem } from './problem.ts'
 
 /** After which time a caller may try again when something is away, in seconds. */
@@ -37,6 +37,10 @@ function problemOfIdentity(error: unknown): Problem | undefined {
 }
 
 function problemOfStore(error: unknown): Problem | undefined {
+  if (error instanceof StoreForbidden) {
+    const detail = 'etcd does not let this control plane in yet; nothing was changed'
+    return new Problem('store-unavailable', detail, { headers: retryAfter, cause: error })
+  }
   if (error instanceof StoreUnavailable) {
     const detail = error.mayHaveHappened
       ? 'etcd did not answer in time; what was asked for may have been done or not: look before you repeat it'

@@ -71,9 +71,13 @@ export class PodPresence {
     const { signal } = this.#stop
     while (!signal.aborted) {
       try {
-        const lease = await store.lease(presenceSeconds, { signal })
-        this.#lease = lease
-        onLease(lease)
+        // One that could not be written with is kept: it would be renewed for ever beside its successor.
+        let { lease } = this
+        if (lease === undefined) {
+          lease = await store.lease(presenceSeconds, { signal })
+          this.#lease = lease
+          onLease(lease)
+        }
         await this.#keepWritten(lease)
       } catch (error) {
         if (isAborted(signal)) return

@@ -1,12 +1,27 @@
 /** etcd did not answer as it should have in time: it is away, has no quorum, or is too slow. It may work later. */
 export class StoreUnavailable extends Error {
-  override readonly name = 'StoreUnavailable'
+  override readonly name: string = 'StoreUnavailable'
   /** For writes: whether it may have taken effect all the same, so that it must be read back. Never for reads. */
   readonly mayHaveHappened: boolean
 
   constructor(message: string, options: { readonly mayHaveHappened: boolean; readonly cause?: unknown }) {
     super(message, { cause: options.cause })
     this.mayHaveHappened = options.mayHaveHappened
+  }
+}
+
+/**
+ * etcd does not let this program do that: its certificate is of no user yet, or the user has not the rights. It may
+ * work later, because users and roles are kept by another program.
+ */
+export class StoreForbidden extends StoreUnavailable {
+  override readonly name = 'StoreForbidden'
+  /** Whether it may only be the moment at which users and roles change: asked again at once, it may work. */
+  readonly momentary: boolean
+
+  constructor(message: string, { momentary }: { readonly momentary: boolean }) {
+    super(message, { mayHaveHappened: false })
+    this.momentary = momentary
   }
 }
 

@@ -1,5 +1,5 @@
 import { type ClientDuplexStream, type ClientUnaryCall, Metadata } from '@grpc/grpc-js'
-import { StoreUnavailable } from './errors.ts'
+import { StoreForbidden, StoreUnavailable } from './errors.ts'
 import { type Member, Members, type MembersOptions } from './members.ts'
 import type { Call } from './protocol.ts'
 import { storeError } from './store-errors.ts'
@@ -25,6 +25,8 @@ interface UnaryOptions extends CallOptions {
 
 /** How long a call may take when nothing else is said, in milliseconds. */
 export const defaultTimeoutMs = 5000
+/** How often a call is made that users and roles of etcd changed under. */
+const mostMoments = 5
 
 /** Calls of etcd: each with a deadline, to a member that answers. */
 export class EtcdClient {
@@ -72,13 +74,18 @@ export class EtcdClient {
     const untilMs = performance.now() + timeoutMs
     // So much of the time one member may take of a read, while there are others.
     const shareMs = this.#members.count > 1 && !options.writes ? timeoutMs * 0.4 : timeoutMs
-    for (;;) {
+    for (let moments = 1; ;) {
       const member = await this.connected(untilMs, options.signal)
       const leftMs = Math.max(1, untilMs - performance.now())
       try {
         return await this.#ask(member, call, request, { ...options, timeoutMs: Math.min(leftMs, shareMs) })
       } catch (error) {
         if (!(error instanceof StoreUnavailable)) throw error
+        if (error instanceof StoreForbidden) {
+          // All members know the same users: another one would say the same.
+          if (!error.momentary || ++moments > mostMoments) throw error
+          continue
+        }
         this.#members.failed(member)
         if ((options.writes && error.mayHaveHappened) || performance.now() >= untilMs - 10) throw error
       }

@@ -17,7 +17,7 @@ export type FollowUpdate =
  *
  * Not guaranteed: that each change is seen, where a snapshot steps over it; nor that anything comes while etcd is
  * away.
- * @throws StoreRefused where etcd does not let us read
+ * @throws StoreRefused where the request is wrong. What etcd forbids is asked again: it may be allowed later
  */
 export async function* follow(
   client: EtcdClient,

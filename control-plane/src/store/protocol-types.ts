@@ -1,5 +1,6 @@
 /**
- * The part of etcd's published gRPC API (`etcdserverpb`) that the store speaks, as data: names and field numbers.
+ * The part of etcd's published gRPC API (`etcdserverpb`, and `authpb` beside it) that is spoken here, as data: names
+ * and field numbers.
  * Everything else that etcd knows is left out; unknown fields are skipped, as protocol buffers have it.
  */
 
@@ -23,6 +24,7 @@ export const enumTypes = {
   CompareResult: { values: { EQUAL: 0, GREATER: 1, LESS: 2, NOT_EQUAL: 3 } },
   CompareTarget: { values: { VERSION: 0, CREATE: 1, MOD: 2, VALUE: 3, LEASE: 4 } },
   EventType: { values: { PUT: 0, DELETE: 1 } },
+  PermissionType: { values: { READ: 0, WRITE: 1, READWRITE: 2 } },
 } as const satisfies Readonly<Record<string, EnumType>>
 
 export const messageTypes = {
@@ -154,6 +156,44 @@ export const messageTypes = {
   LeaseRevokeResponse: { fields: { header: { type: 'ResponseHeader', id: 1 } } },
   LeaseKeepAliveRequest: { fields: { id: { type: 'int64', id: 1 } } },
   LeaseKeepAliveResponse: { fields: { id: { type: 'int64', id: 2 }, ttl: { type: 'int64', id: 3 } } },
+
+  AuthStatusRequest: { fields: {} },
+  AuthStatusResponse: { fields: { enabled: { type: 'bool', id: 2 } } },
+  AuthEnableRequest: { fields: {} },
+  /** The answer to every change of users and roles. */
+  AuthChangeResponse: { fields: { header: { type: 'ResponseHeader', id: 1 } } },
+  AuthUserListRequest: { fields: {} },
+  AuthUserListResponse: { fields: { users: { type: 'string', id: 2, rule: 'repeated' } } },
+  AuthUserGetRequest: { fields: { name: { type: 'string', id: 1 } } },
+  AuthUserGetResponse: { fields: { roles: { type: 'string', id: 2, rule: 'repeated' } } },
+  UserAddOptions: { fields: { noPassword: { type: 'bool', id: 1 } } },
+  AuthUserAddRequest: { fields: { name: { type: 'string', id: 1 }, options: { type: 'UserAddOptions', id: 3 } } },
+  AuthUserDeleteRequest: { fields: { name: { type: 'string', id: 1 } } },
+  AuthUserGrantRoleRequest: { fields: { user: { type: 'string', id: 1 }, role: { type: 'string', id: 2 } } },
+  AuthUserRevokeRoleRequest: { fields: { name: { type: 'string', id: 1 }, role: { type: 'string', id: 2 } } },
+  Permission: {
+    fields: {
+      permType: { type: 'PermissionType', id: 1 },
+      key: { type: 'bytes', id: 2 },
+      rangeEnd: { type: 'bytes', id: 3 },
+    },
+  },
+  AuthRoleListRequest: { fields: {} },
+  AuthRoleListResponse: { fields: { roles: { type: 'string', id: 2, rule: 'repeated' } } },
+  AuthRoleGetRequest: { fields: { role: { type: 'string', id: 1 } } },
+  AuthRoleGetResponse: { fields: { perm: { type: 'Permission', id: 2, rule: 'repeated' } } },
+  AuthRoleAddRequest: { fields: { name: { type: 'string', id: 1 } } },
+  AuthRoleDeleteRequest: { fields: { role: { type: 'string', id: 1 } } },
+  AuthRoleGrantPermissionRequest: {
+    fields: { name: { type: 'string', id: 1 }, perm: { type: 'Permission', id: 2 } },
+  },
+  AuthRoleRevokePermissionRequest: {
+    fields: {
+      role: { type: 'string', id: 1 },
+      key: { type: 'bytes', id: 2 },
+      rangeEnd: { type: 'bytes', id: 3 },
+    },
+  },
 } as const satisfies Readonly<Record<string, MessageType>>
 
 type Messages = typeof messageTypes

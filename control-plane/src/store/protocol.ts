@@ -86,7 +86,8 @@ export type WireResult = z.infer<typeof responseOp>
 /** One message of a watch. */
 export type WatchResponse = ReturnType<(typeof calls)['watch']['deserialize']>
 
-function call<Name extends MessageName, Response>(
+/** A call, from the names of its messages and the schema of its answer. */
+export function call<Name extends MessageName, Response>(
   path: string,
   request: Name,
   response: MessageName,
@@ -111,13 +112,13 @@ function isMessage(definition: AnyDefinition): definition is MessageTypeDefiniti
   return definition.format === 'Protocol Buffer 3 DescriptorProto'
 }
 
-/** 64-bit integers go to the encoder as decimal text, which it reads exactly. */
+/** 64-bit integers go to the encoder as numbers where those are exact, and else as decimal text: that takes longer. */
 function toWire(value: object): object {
   return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, wireValue(inner)]))
 }
 
 function wireValue(value: unknown): unknown {
-  if (typeof value === 'bigint') return String(value)
+  if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : String(value)
   if (Array.isArray(value)) return value.map(wireValue)
   return typeof value === 'object' && value !== null && !(value instanceof Uint8Array) ? toWire(value) : value
 }

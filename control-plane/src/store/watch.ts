@@ -7,6 +7,7 @@ import type { Member } from './members.ts'
 import type { Message } from './protocol-types.ts'
 import { calls, type WatchResponse } from './protocol.ts'
 import { isAborted, Retry } from './retry.ts'
+import { storeForbidden } from './store-errors.ts'
 import { keyValue, rangeRequest } from './wire.ts'
 
 export interface WatchOptions {
@@ -25,7 +26,7 @@ const QUIET_MS = 5000
  *
  * Not guaranteed: that anything comes while etcd is away; nothing tells the reader that it is.
  * @throws Compacted where etcd does not have the next revision any more, or was restored to one before it: list again
- * @throws StoreRefused where etcd does not let us watch
+ * @throws StoreRefused where the request is wrong. One that etcd forbids is asked again: it may be allowed later
  */
 export async function* watch(
   client: EtcdClient,
@@ -117,9 +118,8 @@ async function nextResponse(
 function refuseCancelled({ canceled, compactRevision, cancelReason }: WatchResponse, prefix: string): void {
   if (!canceled) return
   if (compactRevision > 0n) throw new Compacted(`the watch of ${prefix}: etcd keeps nothing before ${compactRevision}`)
-  if (cancelReason.includes('permission denied') || cancelReason.includes('invalid auth')) {
-    throw new StoreRefused(`the watch of ${prefix}: ${cancelReason}`)
-  }
+  const forbidden = storeForbidden(cancelReason, `the watch of ${prefix}: ${cancelReason}`)
+  if (forbidden !== undefined) throw forbidden
   throw new StoreUnavailable(`etcd ended the watch of ${prefix}: ${cancelReason || 'without a reason'}`, {
     mayHaveHappened: false,
   })

@@ -1,6 +1,14 @@
 import { expect, test } from '@jest/globals'
 import { status } from '@grpc/grpc-js'
-import { Compacted, LeaseLost, StoreFull, StoreRefused, StoreUnavailable, TooLarge } from '../../src/store/errors.ts'
+import {
+  Compacted,
+  LeaseLost,
+  StoreForbidden,
+  StoreFull,
+  StoreRefused,
+  StoreUnavailable,
+  TooLarge,
+} from '../../src/store/errors.ts'
 import { storeError } from '../../src/store/store-errors.ts'
 
 const failed = (code: number, details: string, writes = true): Error =>
@@ -16,7 +24,11 @@ test.each([
   [status.DEADLINE_EXCEEDED, 'Deadline exceeded after 5.000s', StoreUnavailable],
   [status.INTERNAL, 'Received RST_STREAM with code 2', StoreUnavailable],
   [status.RESOURCE_EXHAUSTED, 'etcdserver: too many requests', StoreUnavailable],
-  [status.PERMISSION_DENIED, 'etcdserver: permission denied', StoreRefused],
+  [status.PERMISSION_DENIED, 'etcdserver: permission denied', StoreForbidden],
+  [status.FAILED_PRECONDITION, 'etcdserver: user name not found', StoreForbidden],
+  [status.INVALID_ARGUMENT, 'etcdserver: user name is empty', StoreForbidden],
+  [status.INVALID_ARGUMENT, 'etcdserver: revision of auth store is old', StoreForbidden],
+  [status.FAILED_PRECONDITION, 'etcdserver: role name already exists', StoreRefused],
   [status.INVALID_ARGUMENT, 'etcdserver: duplicate key given in txn request', StoreRefused],
 ])('status %i, "%s"', (code, details, kind) => {
   const error = failed(code, details)
@@ -31,4 +43,13 @@ test('only a write that may have been proposed may have happened', () => {
   expect(happened(status.UNAVAILABLE, 'etcdserver: leader changed', true)).toBe(true)
   expect(happened(status.UNAVAILABLE, 'etcdserver: leader changed', false)).toBe(false)
   expect(happened(status.RESOURCE_EXHAUSTED, 'etcdserver: too many requests', true)).toBe(false)
+})
+
+test('what etcd forbids has not happened, and is asked again at once only where its users may just have changed', () => {
+  const denied = failed(status.PERMISSION_DENIED, 'etcdserver: permission denied')
+  expect(denied).toMatchObject({ name: 'StoreForbidden', mayHaveHappened: false, momentary: false })
+  expect(denied).toBeInstanceOf(StoreUnavailable)
+  expect(denied.message).toContain('common name of its certificate')
+  const passing = failed(status.INVALID_ARGUMENT, 'etcdserver: revision of auth store is old')
+  expect(passing).toMatchObject({ mayHaveHappened: false, momentary: true })
 })
