@@ -9,6 +9,9 @@ export const controlPlaneCaFolder = '/etc/regent/control-plane-ca'
 /** Folder of the API key of an agent whose control plane is elsewhere. */
 export const apiKeyFolder = '/var/run/secrets/regent.dev/api-key'
 
+/** Folder of the client certificate of an agent whose control plane is elsewhere. */
+export const clientCertificateFolder = '/var/run/secrets/regent.dev/client-certificate'
+
 /**
  * Longest agent id. Kubernetes cuts what a pod is named after at 58 characters: `regent-agent-<id>` stays whole, so
  * that the pods of two agents never look alike.
@@ -56,6 +59,20 @@ export const agent = program('agent', {
       when: 'apiKey',
       default: `${apiKeyFolder}/key`,
       description: 'the API key of this agent, read again when it changes',
+    },
+    clientCertificateFile: {
+      variable: 'CLIENT_CERTIFICATE_FILE',
+      type: 'file',
+      secret: false,
+      when: 'clientCertificate',
+      description: 'the certificate by which this agent proves itself, read again for every connection',
+    },
+    clientKeyFile: {
+      variable: 'CLIENT_KEY_FILE',
+      type: 'file',
+      secret: true,
+      when: 'clientCertificate',
+      description: 'the key of that certificate',
     },
     controlPlaneCaFile: {
       variable: 'CONTROL_PLANE_CA_FILE',

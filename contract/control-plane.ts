@@ -1,11 +1,17 @@
 import { controlPlaneAudience, metricPrefix } from './names.ts'
 import { etcd } from './etcd.ts'
 import { etcdVariables } from './etcd-variables.ts'
+import { deepestClaim, longestClaim, mostClaimedRoles, signatureAlgorithms } from './oidc.ts'
 import { program, to } from './program.ts'
 import { sharedVariables } from './shared-variables.ts'
 
 /** Folder of the control plane's own certificate, mounted from a Secret. */
 export const controlPlaneTlsFolder = '/etc/regent/tls'
+
+/** Folder of the certificate authority of agents' client certificates. */
+export const agentCaFolder = '/etc/regent/agent-ca'
+/** Folder of the certificate authority of the OpenID provider. */
+export const oidcCaFolder = '/etc/regent/oidc-ca'
 
 /** An agent is stale once this many heartbeats in a row are missing; equal to one is the published race. */
 export const fewestMissedHeartbeats = 2.5
@@ -48,6 +54,89 @@ export const controlPlane = program('control-plane', {
       when: 'controlPlaneTls',
       default: `${controlPlaneTlsFolder}/tls.key`,
       description: 'the key of that certificate',
+    },
+    agentCaFile: {
+      variable: 'AGENT_CA_FILE',
+      type: 'file',
+      secret: false,
+      when: 'agentCertificates',
+      description: "the certificate authority of agents' client certificates, reloaded when it changes",
+    },
+    oidcIssuerUrl: {
+      variable: 'OIDC_ISSUER_URL',
+      type: 'url',
+      schemes: ['https'],
+      when: 'oidc',
+      description: 'the OpenID provider of people, exactly as its tokens name it in `iss`',
+    },
+    oidcAudience: {
+      variable: 'OIDC_AUDIENCE',
+      type: 'word',
+      max: longestClaim,
+      when: 'oidc',
+      description: 'whom its tokens must be for, in `aud`: the id of the client or the name of the API',
+    },
+    oidcRoleClaim: {
+      variable: 'OIDC_ROLE_CLAIM',
+      type: 'texts',
+      fewest: 1,
+      most: deepestClaim,
+      max: longestClaim,
+      when: 'oidc',
+      description: 'where its tokens hold roles or groups: the names of claims, one within the other',
+    },
+    oidcNameClaim: {
+      variable: 'OIDC_NAME_CLAIM',
+      type: 'word',
+      max: longestClaim,
+      when: 'oidc',
+      default: 'sub',
+      description: 'the claim that names a person in logs and records',
+    },
+    oidcViewers: {
+      variable: 'OIDC_VIEWERS',
+      type: 'texts',
+      fewest: 0,
+      most: mostClaimedRoles,
+      max: longestClaim,
+      when: 'oidc',
+      default: [],
+      description: 'the values of the role claim that make a viewer',
+    },
+    oidcOperators: {
+      variable: 'OIDC_OPERATORS',
+      type: 'texts',
+      fewest: 0,
+      most: mostClaimedRoles,
+      max: longestClaim,
+      when: 'oidc',
+      default: [],
+      description: 'the values of the role claim that make an operator',
+    },
+    oidcAdmins: {
+      variable: 'OIDC_ADMINS',
+      type: 'texts',
+      fewest: 0,
+      most: mostClaimedRoles,
+      max: longestClaim,
+      when: 'oidc',
+      default: [],
+      description: 'the values of the role claim that make an administrator',
+    },
+    oidcAlgorithms: {
+      variable: 'OIDC_ALGORITHMS',
+      type: 'choices',
+      choices: signatureAlgorithms,
+      when: 'oidc',
+      default: ['RS256', 'ES256'],
+      description: 'what the provider may sign with',
+    },
+    oidcCaFile: {
+      variable: 'OIDC_CA_FILE',
+      type: 'file',
+      secret: false,
+      when: 'oidcCa',
+      description: 'the certificate authority of the provider, read again for every fetch; without it the public ones',
     },
     heartbeatIntervalSeconds: {
       variable: 'HEARTBEAT_INTERVAL_SECONDS',
@@ -123,7 +212,12 @@ export const controlPlane = program('control-plane', {
     },
   },
   // The API server is called for the keys that sign ServiceAccount tokens (issuer and JWKS).
-  calls: [to(etcd, 'client'), { to: 'apiServer' }, { to: 'dns' }],
+  calls: [
+    to(etcd, 'client'),
+    { to: 'outside', whom: 'openIdProvider', when: 'oidc' },
+    { to: 'apiServer' },
+    { to: 'dns' },
+  ],
   // Issuer discovery is allowed to every ServiceAccount by Kubernetes' own `system:service-account-issuer-discovery`.
   access: [],
   metrics: {

@@ -24,8 +24,12 @@ export interface Probe {
 /** Whom a program calls. Declared by the caller alone: the policies of both sides come from here. */
 export type Call =
   | { readonly to: 'program'; readonly program: string; readonly port: string; readonly when?: Part }
+  | { readonly to: 'outside'; readonly whom: Outsider; readonly when?: Part }
   | { readonly to: 'apiServer' }
   | { readonly to: 'dns' }
+
+/** Who is called and is no program of ours. Where it is, an environment says. */
+export type Outsider = 'openIdProvider'
 
 /** One permission at the Kubernetes API. */
 export interface Access {
@@ -75,10 +79,10 @@ export interface Program {
 
 /**
  * Declares a program. The types hold what the data cannot say wrong: a probe asks a port that the program opens, and
- * a variable of an optional part has a default.
+ * a variable of an optional part that has no default may be absent to the program.
  */
 export function program<
-  const Env extends Readonly<Record<string, Variable & ({ readonly when?: never } | { readonly default: unknown })>>,
+  const Env extends Readonly<Record<string, Variable>>,
   const Ports extends Readonly<Record<string, Port>>,
   const Metrics extends Readonly<Record<string, Metric>>,
 >(
@@ -104,21 +108,31 @@ export function to<P extends { readonly name: string; readonly ports: object }>(
 type WithDefault<P extends Program> = {
   [K in keyof P['env']]: P['env'][K] extends Defaulted<unknown> | { readonly default: unknown } ? K : never
 }[keyof P['env']]
+type OfPart<P extends Program> = {
+  [K in keyof P['env']]: P['env'][K] extends { readonly when: Part } ? K : never
+}[keyof P['env']]
 type Downward<P extends Program> = {
   [K in keyof P['env']]: P['env'][K] extends { readonly type: 'downward' | 'injected' } ? K : never
 }[keyof P['env']]
 
-/** What a construct must pass to a program: exactly the variables that nobody else fills, else it does not compile. */
+/**
+ * What a construct must pass to a program: exactly the variables that nobody else fills, else it does not compile. What
+ * belongs to an optional part is passed where the part is on, which no type knows.
+ */
 export type Settings<P extends Program> = {
-  readonly [K in Exclude<keyof P['env'], WithDefault<P> | Downward<P>>]: ValueOf<P['env'][K]>
-} & { readonly [K in Exclude<WithDefault<P>, Downward<P>>]?: ValueOf<P['env'][K]> | undefined }
+  readonly [K in Exclude<keyof P['env'], WithDefault<P> | OfPart<P> | Downward<P>>]: ValueOf<P['env'][K]>
+} & { readonly [K in Exclude<WithDefault<P> | OfPart<P>, Downward<P>>]?: ValueOf<P['env'][K]> | undefined }
 
-/** What a program reads: every variable, parsed. */
-export type Parsed<P extends Program> = { readonly [K in keyof P['env']]: ValueOf<P['env'][K]> }
+/** What a program reads: every variable, parsed; `undefined` for one without a default whose part is off. */
+export type Parsed<P extends Program> = {
+  readonly [K in keyof P['env']]:
+    ValueOf<P['env'][K]> | (K extends Exclude<OfPart<P>, WithDefault<P>> ? undefined : never)
+}
 
 /**
  * A program's configuration from its environment variables, or everything that is wrong with them at once.
- * Where a variable is missing its default stands; without a default that is a problem.
+ * Where a variable is missing its default stands; without a default that is a problem, unless the variable belongs to
+ * an optional part of which no variable is set.
  */
 export function parseSettings<P extends Program>(
   declared: P,
@@ -130,11 +144,13 @@ export function parseSettings<P extends Program>(
     const text = environment[variable.variable]
     if (text === undefined) {
       const fallback = defaultOf(variable)
-      if (fallback === undefined) {
+      const because = variable.when === undefined ? undefined : signOf(declared, variable.when, environment)
+      if (fallback === undefined && variable.when !== undefined && because === undefined) settings[key] = undefined
+      else if (fallback === undefined) {
         problems.push({
           path: variable.variable,
           received: 'nothing',
-          expected: expectation(variable),
+          expected: `${expectation(variable)}${because === undefined ? '' : `, because ${because} is set`}`,
           fix: `set ${variable.variable}: ${variable.description}`,
           severity: 'error',
         })
@@ -146,6 +162,15 @@ export function parseSettings<P extends Program>(
     else problems.push(parsed)
   }
   return problems.length > 0 ? { problems } : { settings: settings as Parsed<P> }
+}
+
+/** The first variable of a part that is set: the part is on. */
+function signOf(
+  { env }: Program,
+  part: Part,
+  environment: Readonly<Record<string, string | undefined>>,
+): string | undefined {
+  return Object.values(env).find(({ when, variable }) => when === part && environment[variable] !== undefined)?.variable
 }
 
 /** The default of a variable, if it has one. */

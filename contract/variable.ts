@@ -11,6 +11,14 @@ export type Part =
   | 'serviceAccountToken'
   /** The agent proves itself by an API key: control plane elsewhere. */
   | 'apiKey'
+  /** The agent proves itself by a client certificate: control plane elsewhere. */
+  | 'clientCertificate'
+  /** The control plane takes client certificates of agents, of an authority of their own. */
+  | 'agentCertificates'
+  /** People prove themselves by tokens of an OpenID provider. */
+  | 'oidc'
+  /** The certificate of the OpenID provider is of an authority of its own. */
+  | 'oidcCa'
   /** The control plane serves TLS, and agents check it against a certificate authority of their own. */
   | 'controlPlaneTls'
   /** etcd's clients speak TLS with certificates of their own. */
@@ -21,7 +29,10 @@ interface Common {
   readonly variable: string
   /** One sentence: what it is for. */
   readonly description: string
-  /** Present only together with this part of the program. */
+  /**
+   * Present only together with this part of the program. The part is on where one of its variables is set; those of them
+   * that have no default are required then, and `undefined` otherwise.
+   */
   readonly when?: Part
 }
 
@@ -49,6 +60,27 @@ interface BooleanVariable extends Common {
 interface ChoiceVariable extends Common {
   readonly type: 'choice'
   readonly choices: readonly string[]
+}
+/** Several of the choices, separated by commas; at least one, each once. */
+interface ChoicesVariable extends Common {
+  readonly type: 'choices'
+  readonly choices: readonly string[]
+}
+/** One word of printable ASCII. */
+interface WordVariable extends Common {
+  readonly type: 'word'
+  /** Most characters. */
+  readonly max: number
+}
+/** A JSON list of texts: what others name as they like, so that no separator is safe. */
+interface TextsVariable extends Common {
+  readonly type: 'texts'
+  /** Fewest texts. */
+  readonly fewest: number
+  /** Most texts. */
+  readonly most: number
+  /** Most characters of each. */
+  readonly max: number
 }
 /** A URL with one of the schemes, without credentials, query or fragment. */
 interface UrlVariable extends Common {
@@ -92,6 +124,9 @@ export type Variable =
   | IntegerVariable
   | BooleanVariable
   | ChoiceVariable
+  | ChoicesVariable
+  | WordVariable
+  | TextsVariable
   | UrlVariable
   | UrlsVariable
   | FileVariable
@@ -107,11 +142,13 @@ export type ValueOf<V> = V extends { type: 'seconds' | 'integer' }
     ? boolean
     : V extends { type: 'choice'; choices: readonly (infer C)[] }
       ? C
-      : V extends { type: 'urls' }
-        ? readonly string[]
-        : string
+      : V extends { type: 'choices'; choices: readonly (infer C)[] }
+        ? readonly C[]
+        : V extends { type: 'urls' | 'texts' }
+          ? readonly string[]
+          : string
 
-/** A variable's default makes passing it optional. A variable of an optional part must have one. */
+/** A variable's default makes passing it optional. */
 export type Defaulted<V> = V & { readonly default: ValueOf<V> }
 
 /** A DNS-1123 label, apart from its length. */
@@ -131,6 +168,12 @@ export function expectation(variable: Variable): string {
       return '`true` or `false`'
     case 'choice':
       return `one of ${variable.choices.join(', ')}`
+    case 'choices':
+      return `some of ${variable.choices.join(', ')}, separated by commas, each once`
+    case 'word':
+      return `1 to ${variable.max} printable characters of ASCII, without blanks`
+    case 'texts':
+      return `a JSON list of ${variable.fewest} to ${variable.most} texts of 1 to ${variable.max} characters, none of which is a control character`
     case 'url':
       return `one ${variable.schemes.join(' or ')} URL without credentials, query or fragment`
     case 'urls':
@@ -185,6 +228,16 @@ function valueOf(variable: Variable, text: string): string | number | boolean | 
       return text === 'true' ? true : text === 'false' ? false : undefined
     case 'choice':
       return variable.choices.includes(text) ? text : undefined
+    case 'choices': {
+      const chosen = text.split(',')
+      return new Set(chosen).size === chosen.length && chosen.every((one) => variable.choices.includes(one))
+        ? chosen
+        : undefined
+    }
+    case 'word':
+      return text.length <= variable.max && /^[!-~]+$/.test(text) ? text : undefined
+    case 'texts':
+      return textsOf(variable, text)
     case 'url':
       return isUrl(text, variable.schemes) ? text : undefined
     case 'urls': {
@@ -208,6 +261,20 @@ function numberIn(range: { min: number; max: number }, text: string, pattern: Re
   return pattern.test(text) && value >= range.min && value <= range.max ? value : undefined
 }
 
+function textsOf({ fewest, most, max }: TextsVariable, text: string): readonly string[] | undefined {
+  let read: unknown
+  try {
+    read = JSON.parse(text)
+  } catch {
+    return undefined
+  }
+  if (!Array.isArray(read) || read.length < fewest || read.length > most) return undefined
+  const texts = read.filter(
+    (one): one is string => typeof one === 'string' && one.length <= max && /^\P{Cc}+$/u.test(one),
+  )
+  return texts.length === read.length ? texts : undefined
+}
+
 function isUrl(text: string, schemes: readonly string[]): boolean {
   const url = URL.parse(text)
   if (url === null) return false
@@ -216,7 +283,11 @@ function isUrl(text: string, schemes: readonly string[]): boolean {
   return schemes.some((scheme) => text.startsWith(`${scheme}://`)) && credentials === '' && !/[?#\s\\]/.test(text)
 }
 
-/** The text of a value, as a manifest writes it. */
-export function variableText(value: string | number | boolean | readonly string[]): string {
-  return typeof value === 'object' ? value.join(',') : String(value)
+/** The text of a variable's value, as a manifest writes it. */
+export function variableText(
+  { type }: Pick<Variable, 'type'>,
+  value: string | number | boolean | readonly string[],
+): string {
+  if (typeof value !== 'object') return String(value)
+  return type === 'texts' ? JSON.stringify(value) : value.join(',')
 }

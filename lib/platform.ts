@@ -2,9 +2,10 @@ import { agent } from '@regent/contract/agent.ts'
 import { controlPlane } from '@regent/contract/control-plane.ts'
 import { etcd } from '@regent/contract/etcd.ts'
 import { labels } from '@regent/contract/names.ts'
+import type { Outsider } from '@regent/contract/program.ts'
 import { App, Chart } from 'cdk8s'
 import { admissionPolicySince } from './admission-policy/validating-admission-policy.ts'
-import { Agent, type AgentsControlPlane } from './agent/agent.ts'
+import { Agent, type AgentsControlPlane, type AgentsProof } from './agent/agent.ts'
 import { agentIdentity } from './agent/identity.ts'
 import { isAtLeast } from './config/cluster-settings.ts'
 import type { Environment } from './config/environment.ts'
@@ -61,10 +62,11 @@ export function compose(environment: Environment, imageLock: ImageLock): App {
       { program: controlPlane, parts: ours.parts, identity: controlPlaneIdentity, settingsPath: 'controlPlane' },
       { program: etcd, parts: consensus.parts, identity: consensusIdentity, settingsPath: 'consensus' },
     )
-    agentsControlPlane = { url: ours.agentsUrl, caSecretName: ours.caSecretName, apiKeySecretName: undefined }
+    agentsControlPlane = { url: ours.agentsUrl, caSecretName: ours.caSecretName, proof: undefined }
   } else if (environment.agent.controlPlane !== null) {
-    const { url, caSecretName, apiKeySecretName } = environment.agent.controlPlane
-    agentsControlPlane = { url, caSecretName: caSecretName ?? undefined, apiKeySecretName }
+    const { url, caSecretName } = environment.agent.controlPlane
+    const proof = agentsProof(environment.agent.controlPlane)
+    agentsControlPlane = { url, caSecretName: caSecretName ?? undefined, proof }
   }
   if (agentsControlPlane === undefined) {
     throw new Error(`${environment.name}: expected a control plane, here or elsewhere; controlPlaneProblems names it`)
@@ -87,11 +89,27 @@ export function compose(environment: Environment, imageLock: ImageLock): App {
   return app
 }
 
-function elsewhere({ agent: { controlPlane: away } }: Environment): Readonly<Record<string, Destination>> {
-  if (away === null) return {}
-  const { port, protocol } = new URL(away.url)
-  const number = port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port)
-  return { [controlPlane.name]: { cidrs: away.cidrs, ports: [number] } }
+function elsewhere({ agent: { controlPlane: away }, controlPlane: ours }: Environment) {
+  const outsiders: Record<string, Destination> = {}
+  if (away !== null) outsiders[controlPlane.name] = destination(away.url, away.cidrs)
+  const provider: Outsider = 'openIdProvider'
+  if (ours?.oidc != null) outsiders[provider] = destination(ours.oidc.issuerUrl, ours.oidc.cidrs)
+  return outsiders
+}
+
+function destination(url: string, cidrs: readonly string[]): Destination {
+  const { port, protocol } = new URL(url)
+  return { cidrs, ports: [port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port)] }
+}
+
+/** What an agent of a control plane elsewhere proves itself by. */
+function agentsProof({
+  apiKeySecretName,
+  clientCertificateSecretName,
+}: NonNullable<Environment['agent']['controlPlane']>): AgentsProof {
+  const name = apiKeySecretName ?? clientCertificateSecretName
+  if (name === null) throw new Error('expected a Secret that the agent proves itself by; agentProblems names it')
+  return { kind: apiKeySecretName === null ? 'clientCertificate' : 'apiKey', secretName: name }
 }
 
 function callers({ controlPlane: ours }: Environment): readonly Caller[] {

@@ -4,11 +4,20 @@ import { join } from 'node:path'
 import { agent, longestAgentId } from '../agent.ts'
 import { controlPlane, controlPlaneToken, fewestMissedHeartbeats } from '../control-plane.ts'
 import { accessNamespaces, filled, metricPrefix, objectNames } from '../names.ts'
-import { defaultOf } from '../program.ts'
-import { parseVariable, variableText } from '../variable.ts'
+import { defaultOf, parseSettings } from '../program.ts'
+import { parseVariable, type Variable, variableText } from '../variable.ts'
 import { programs } from './programs.ts'
 
 const contractFolder = join(import.meta.dirname, '..')
+
+/** Some text that a variable accepts. */
+function sampleText(variable: Variable): string {
+  const texts = ['a', '1', 'true', 'http://a', 'https://a', '/a', '127.0.0.1', '["a"]']
+  const choices = 'choices' in variable ? variable.choices : []
+  const accepted = [...choices, ...texts].find((text) => 'value' in parseVariable(variable, text))
+  if (accepted === undefined) throw new Error(`no text for ${variable.variable}`)
+  return accepted
+}
 
 /** Metrics that carry the names of client-go, for dashboards that exist. */
 const clientGoMetrics = ['leader_election_master_status', 'leader_election_slowpath_total']
@@ -35,16 +44,22 @@ describe.each(programs.map((program) => [program.name, program] as const))('%s',
     for (const [, { description }] of variables) expect(description).toMatch(/^.{10,}[^.\s]$/)
   })
 
-  test('a variable of an optional part has a default', () => {
-    for (const [key, variable] of variables) {
-      if (variable.when !== undefined) expect([key, defaultOf(variable)]).not.toEqual([key, undefined])
-    }
+  test('with every part off it starts, and knows nothing of them', () => {
+    const least = variables.filter(([, variable]) => variable.when === undefined && defaultOf(variable) === undefined)
+    const parsed = parseSettings(
+      program,
+      Object.fromEntries(least.map(([, variable]) => [variable.variable, sampleText(variable)])),
+    )
+    const optional = variables.filter(([, variable]) => variable.when !== undefined).map(([key]) => key)
+    for (const key of optional) expect(parsed).toHaveProperty(['settings', key])
+    expect(parsed).not.toHaveProperty('problems')
   })
 
   test('its own parser accepts every default', () => {
     for (const [key, variable] of variables) {
       const value = defaultOf(variable)
-      if (value !== undefined) expect([key, parseVariable(variable, variableText(value))]).toEqual([key, { value }])
+      if (value !== undefined)
+        expect([key, parseVariable(variable, variableText(variable, value))]).toEqual([key, { value }])
     }
   })
 

@@ -34,6 +34,17 @@ const sample = program('sample', {
       default: '/key',
       description: 'what it knows',
     },
+    issuer: { variable: 'ISSUER', type: 'url', schemes: ['https'], when: 'oidc', description: 'whom it trusts' },
+    admins: {
+      variable: 'ADMINS',
+      type: 'texts',
+      fewest: 1,
+      most: 3,
+      max: 20,
+      when: 'oidc',
+      description: 'whom it obeys',
+    },
+    claim: { variable: 'CLAIM', type: 'word', max: 9, when: 'oidc', default: 'sub', description: 'what it looks at' },
     podName: { variable: 'POD_NAME', type: 'downward', fieldPath: 'metadata.name', description: 'its pod' },
   },
   ports: { health: { number: 8080, speaks: 'http' } },
@@ -57,8 +68,32 @@ describe('parsing the settings of a program', () => {
         drainSeconds: 0,
         endpoints: ['http://b', 'http://c'],
         keyFile: '/key',
+        issuer: undefined,
+        admins: undefined,
+        claim: 'sub',
         podName: 'sample-0',
       },
+    })
+  })
+
+  test('a part is on where one of its variables is set, and then all of them are read', () => {
+    expect(parseSettings(sample, { ...complete, ISSUER: 'https://i', ADMINS: '["a, b"]' })).toMatchObject({
+      settings: { issuer: 'https://i', admins: ['a, b'], claim: 'sub' },
+    })
+  })
+
+  test.each([
+    ['ISSUER', 'https://i', ['ADMINS']],
+    ['ADMINS', '["a"]', ['ISSUER']],
+    ['CLAIM', 'groups', ['ISSUER', 'ADMINS']],
+  ])('fails if only %s of a part is set, and says what it goes with', (variable, text, missing) => {
+    const parsed = parseSettings(sample, { ...complete, [variable]: text })
+    expect(parsed).toMatchObject({
+      problems: missing.map((path) => ({
+        path,
+        received: 'nothing',
+        expected: expect.stringContaining(`, because ${variable} is set`),
+      })),
     })
   })
 
@@ -162,7 +197,15 @@ describe('types', () => {
     expect([read, unread]).toHaveLength(2)
   })
 
-  test('a declaration cannot probe a port that it does not open, nor leave an optional part without default', () => {
+  test('what an optional part has no default for may be left out, and may be absent', () => {
+    const settings: Settings<typeof sample> = { ...required, issuer: 'https://i' }
+    // @ts-expect-error the part may be off
+    const read = (parsed: Parsed<typeof sample>): string => parsed.issuer
+    const defaulted = (parsed: Parsed<typeof sample>): string => parsed.claim
+    expect([settings, read, defaulted]).toHaveLength(3)
+  })
+
+  test('a declaration cannot probe a port that it does not open', () => {
     const rest = { calls: [], access: [], metrics: {}, writes: [] }
     const declare = [
       () =>
@@ -173,18 +216,10 @@ describe('types', () => {
           // @ts-expect-error there is no port `helth`
           probes: { startup: probe, liveness: probe, readiness: { ...probe, port: 'helth' } },
         }),
-      () =>
-        program('wrong', {
-          ...rest,
-          // @ts-expect-error a variable of an optional part needs a default
-          env: { key: { variable: 'KEY', type: 'file', secret: true, when: 'apiKey', description: 'a key' } },
-          ports: { health: { number: 8080, speaks: 'http' } },
-          probes: { startup: probe, liveness: probe, readiness: probe },
-        }),
       // @ts-expect-error the control plane has no port `agent`
       () => to(controlPlane, 'agent'),
     ]
-    expect(declare).toHaveLength(3)
+    expect(declare).toHaveLength(2)
   })
 
   test('the agent can be configured by what an environment knows', () => {

@@ -11,6 +11,9 @@ const variables = {
   integer: { ...about, type: 'integer', min: 1, max: 9 },
   boolean: { ...about, type: 'boolean' },
   choice: { ...about, type: 'choice', choices: ['debug', 'info'] },
+  choices: { ...about, type: 'choices', choices: ['debug', 'info', 'warn'] },
+  word: { ...about, type: 'word', max: 10 },
+  texts: { ...about, type: 'texts', fewest: 1, most: 3, max: 10 },
   url: { ...about, type: 'url', schemes: ['http', 'https'] },
   urls: { ...about, type: 'urls', schemes: ['https'] },
   file: { ...about, type: 'file', secret: false },
@@ -60,6 +63,45 @@ const cases: readonly { key: Key; good: readonly [string, unknown][]; bad: reado
     bad: ['', 'True', 'FALSE', '1', '0', 'yes', 'no', 'true '],
   },
   { key: 'choice', good: [['info', 'info']], bad: ['', 'INFO', 'info,debug', 'warn'] },
+  {
+    key: 'choices',
+    good: [
+      ['info', ['info']],
+      ['warn,debug', ['warn', 'debug']],
+    ],
+    bad: ['', 'INFO', 'info,', ',info', 'info, debug', 'info,info', 'info,error', '["info"]'],
+  },
+  {
+    key: 'word',
+    good: [
+      ['sub', 'sub'],
+      ['https://a', 'https://a'],
+    ],
+    bad: ['', 'a b', ' a', 'a\n', 'ä', 'a\u202e', 'a\0', 'a'.repeat(11)],
+  },
+  {
+    key: 'texts',
+    good: [
+      ['["a"]', ['a']],
+      ['["CN=a,O=b", "ä ö", "$(A)"]', ['CN=a,O=b', 'ä ö', '$(A)']],
+      ['["__proto__"]', ['__proto__']],
+      ['["a","a"]', ['a', 'a']],
+    ],
+    bad: [
+      '',
+      'a',
+      '"a"',
+      '[]',
+      '["a"',
+      '[""]',
+      '[1]',
+      '[null]',
+      '[["a"]]',
+      '{"0":"a"}',
+      '["a\\n"]',
+      '["a\\u0000"]',
+    ].concat(['["a","b","c","d"]', `["${'a'.repeat(11)}"]`, 'null']),
+  },
   {
     key: 'url',
     good: [
@@ -163,6 +205,12 @@ const values: { readonly [K in Key]: fc.Arbitrary<ValueOf<(typeof variables)[K]>
   integer: fc.integer({ min: 1, max: 9 }),
   boolean: fc.boolean(),
   choice: fc.constantFrom('debug', 'info'),
+  choices: fc.subarray(['debug', 'info', 'warn'] as const, { minLength: 1 }),
+  word: fc.stringMatching(/^[!-~]{1,10}$/),
+  texts: fc.array(
+    fc.string({ minLength: 1, maxLength: 10 }).filter((text) => /^\P{Cc}+$/u.test(text)),
+    { minLength: 1, maxLength: 3 },
+  ),
   url: host,
   urls: fc.array(
     host.filter((url) => !url.includes(',')),
@@ -181,7 +229,7 @@ describe('what a manifest writes, a program reads', () => {
     const arbitrary: fc.Arbitrary<string | number | boolean | readonly string[]> = values[key]
     fc.assert(
       fc.property(arbitrary, (value) => {
-        expect(parseVariable(variables[key], variableText(value))).toEqual({ value })
+        expect(parseVariable(variables[key], variableText(variables[key], value))).toEqual({ value })
       }),
     )
   })
@@ -192,7 +240,8 @@ describe('what a manifest writes, a program reads', () => {
       fc.assert(
         fc.property(fc.string({ unit: 'binary' }), (text) => {
           const parsed = parseVariable(variables[key], text)
-          if ('value' in parsed) expect(parseVariable(variables[key], variableText(parsed.value))).toEqual(parsed)
+          if ('value' in parsed)
+            expect(parseVariable(variables[key], variableText(variables[key], parsed.value))).toEqual(parsed)
           else expect(parsed.received).not.toBe('')
         }),
       )

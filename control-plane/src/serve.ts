@@ -26,6 +26,8 @@ import { AgentKeys } from './identity/agent-keys.ts'
 import { Agents } from './identity/agents.ts'
 import { apiServerKeys } from './identity/api-server-keys.ts'
 import { KeySet } from './identity/key-set.ts'
+import { oidcKeys } from './identity/oidc-keys.ts'
+import { OidcTokens } from './identity/oidc-tokens.ts'
 import { People } from './identity/people.ts'
 import { PeopleTokens } from './identity/people-tokens.ts'
 import { ServiceAccountTokens } from './identity/service-account-tokens.ts'
@@ -67,7 +69,9 @@ export async function serve({ configuration, log, stop, ports }: ServeOptions): 
   const serviceAccounts = new ServiceAccountTokens({ keys: clusterKeys })
   const agentKeys = new AgentKeys(store)
   const peopleTokens = new PeopleTokens(store)
+  const oidc = oidcTokensOf(configuration, log)
   const tls = tlsFilesOf(configuration)
+  const agentsTls = tlsFilesOf(configuration, configuration.agentCaFile)
 
   const hub = new Hub({
     store,
@@ -88,7 +92,7 @@ export async function serve({ configuration, log, stop, ports }: ServeOptions): 
   hub.start()
   metrics.observe(() => hub)
 
-  const certificate = await tls?.read()
+  const certificate = await agentsTls?.read()
   const agents = new AgentsServer<AgentIdentity>({
     address: listenAddress,
     port: ports?.agents ?? controlPlane.ports.agents.number,
@@ -104,7 +108,7 @@ export async function serve({ configuration, log, stop, ports }: ServeOptions): 
   const endRefresh =
     certificate === undefined
       ? () => undefined
-      : tls?.keepFresh({ setSecureContext: (settings) => agents.useCertificate(settings) }, certificate, log)
+      : agentsTls?.keepFresh({ setSecureContext: (settings) => agents.useCertificate(settings) }, certificate, log)
 
   const registry = new AgentRegistry(store)
   const api = await HttpApi.create({
@@ -115,7 +119,10 @@ export async function serve({ configuration, log, stop, ports }: ServeOptions): 
       ...callerOperations(peopleTokens, log),
     ],
     events: new EventStreams({ store, log }),
-    gate: new Gate({ people: new People({ tokens: peopleTokens, serviceAccounts }), now: () => performance.now() }),
+    gate: new Gate({
+      people: new People({ tokens: peopleTokens, serviceAccounts, ...(oidc !== undefined && { oidc }) }),
+      now: () => performance.now(),
+    }),
     log,
     metrics: metrics.instruments,
     publicUrl,
@@ -160,8 +167,23 @@ function openStore(configuration: Configuration, metrics: ControlPlaneMetrics, l
   })
 }
 
-function tlsFilesOf({ servesTls, tlsCertificateFile, tlsKeyFile }: Configuration): TlsFiles | undefined {
-  return servesTls ? new TlsFiles({ certificateFile: tlsCertificateFile, keyFile: tlsKeyFile }) : undefined
+function tlsFilesOf(
+  { servesTls, tlsCertificateFile, tlsKeyFile }: Configuration,
+  clientCaFile?: string,
+): TlsFiles | undefined {
+  if (!servesTls) return undefined
+  return new TlsFiles({
+    certificateFile: tlsCertificateFile,
+    keyFile: tlsKeyFile,
+    ...(clientCaFile !== undefined && { clientCaFile }),
+  })
+}
+
+function oidcTokensOf({ oidc }: Configuration, log: Log): OidcTokens | undefined {
+  if (oidc === undefined) return undefined
+  const { issuer, caFile } = oidc
+  const source = oidcKeys({ issuer, ...(caFile !== undefined && { caFile }) })
+  return new OidcTokens({ ...oidc, keys: new KeySet({ source, log }) })
 }
 
 function apiServerOf({ kubernetesHost, kubernetesPort, kubernetesTokenFile, kubernetesCaFile }: Configuration) {

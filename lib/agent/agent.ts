@@ -1,4 +1,4 @@
-import { agent, apiKeyFolder, controlPlaneCaFolder } from '@regent/contract/agent.ts'
+import { agent, apiKeyFolder, clientCertificateFolder, controlPlaneCaFolder } from '@regent/contract/agent.ts'
 import { controlPlaneToken } from '@regent/contract/control-plane.ts'
 import { filled, namespaceNames, objectNames, priorityClassNames } from '@regent/contract/names.ts'
 import type { Part } from '@regent/contract/variable.ts'
@@ -26,8 +26,14 @@ export interface AgentsControlPlane {
   readonly url: string
   /** Secret with its certificate authority under `ca.crt`; none where public ones are trusted or TLS is off. */
   readonly caSecretName: string | undefined
-  /** Secret with the agent's API key under `key`; none where the ServiceAccount's token is proof enough. */
-  readonly apiKeySecretName: string | undefined
+  /** Secret with what the agent proves itself by; none where the ServiceAccount's token is proof enough. */
+  readonly proof: AgentsProof | undefined
+}
+
+/** A Secret with the agent's API key under `key`, or with its client certificate under `tls.crt` and `tls.key`. */
+export interface AgentsProof {
+  readonly kind: 'apiKey' | 'clientCertificate'
+  readonly secretName: string
 }
 
 export interface AgentProps {
@@ -104,6 +110,10 @@ export class Agent extends Construct {
               maxMemory: settings.sessions.maxMemory,
               leaderElection: settings.leaderElection.enabled,
               drainBudgetSeconds: settings.drainBudgetSeconds,
+              ...(props.controlPlane.proof?.kind === 'clientCertificate' && {
+                clientCertificateFile: `${clientCertificateFolder}/tls.crt`,
+                clientKeyFile: `${clientCertificateFolder}/tls.key`,
+              }),
               logLevel: settings.logLevel,
               ...(settings.leaderElection.enabled && {
                 ...electionTiming(settings.leaderElection),
@@ -165,14 +175,17 @@ export class Agent extends Construct {
         access: activeAccess(agent, parts).filter((access) => access.in === 'sessions'),
       })
     }
-    const { apiKeySecretName, caSecretName } = props.controlPlane
-    if (apiKeySecretName !== undefined) {
-      new External(this, 'api-key', {
+    const { proof, caSecretName } = props.controlPlane
+    if (proof !== undefined) {
+      new External(this, proof.kind === 'apiKey' ? 'api-key' : 'client-certificate', {
         kind: 'Secret',
         namespace,
-        name: apiKeySecretName,
-        keys: ['key'],
-        purpose: 'API key of the agent at its control plane',
+        name: proof.secretName,
+        keys: proofKeys[proof.kind],
+        purpose:
+          proof.kind === 'apiKey'
+            ? 'API key of the agent at its control plane'
+            : `client certificate of the agent at its control plane, with the common name agent:${settings.id}`,
       })
       if (caSecretName !== undefined) {
         new External(this, 'control-plane-ca', {
@@ -187,8 +200,10 @@ export class Agent extends Construct {
   }
 }
 
+const proofKeys = { apiKey: ['key'], clientCertificate: ['tls.crt', 'tls.key'] } as const
+
 function partsOf({ settings, controlPlane }: AgentProps): ReadonlySet<Part> {
-  const parts = new Set<Part>([controlPlane.apiKeySecretName === undefined ? 'serviceAccountToken' : 'apiKey'])
+  const parts = new Set<Part>([controlPlane.proof?.kind ?? 'serviceAccountToken'])
   if (settings.leaderElection.enabled) {
     parts.add('election')
     if (settings.leaderElection.evidence.pods) parts.add('podEvidence')
@@ -198,11 +213,14 @@ function partsOf({ settings, controlPlane }: AgentProps): ReadonlySet<Part> {
 }
 
 /** What an agent proves itself with, and what it checks the control plane against. */
-function proofVolumes({ apiKeySecretName, caSecretName }: AgentsControlPlane): readonly MountedVolume[] {
-  const proof =
-    apiKeySecretName === undefined
-      ? tokenVolume('control-plane-token', controlPlaneToken)
-      : secretVolume('api-key', apiKeyFolder, apiKeySecretName, ['key'])
-  if (caSecretName === undefined) return [proof]
-  return [proof, secretVolume('control-plane-ca', controlPlaneCaFolder, caSecretName, ['ca.crt'])]
+function proofVolumes({ proof, caSecretName }: AgentsControlPlane): readonly MountedVolume[] {
+  const own = proof === undefined ? tokenVolume('control-plane-token', controlPlaneToken) : proofVolume(proof)
+  if (caSecretName === undefined) return [own]
+  return [own, secretVolume('control-plane-ca', controlPlaneCaFolder, caSecretName, ['ca.crt'])]
+}
+
+function proofVolume({ kind, secretName }: AgentsProof): MountedVolume {
+  return kind === 'apiKey'
+    ? secretVolume('api-key', apiKeyFolder, secretName, proofKeys.apiKey)
+    : secretVolume('client-certificate', clientCertificateFolder, secretName, proofKeys.clientCertificate)
 }

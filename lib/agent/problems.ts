@@ -9,7 +9,7 @@ import { electionTiming } from './timing.ts'
 export function agentProblems(environment: Environment): readonly Problem[] {
   const { agent, cluster } = environment
   const path = `${environment.name}.agent`
-  const problems: Problem[] = []
+  const problems: Problem[] = [...proofProblems(`${path}.controlPlane`, environment)]
 
   if (agent.replicas > 1 && !agent.leaderElection.enabled) {
     problems.push({
@@ -53,6 +53,35 @@ export function agentProblems(environment: Environment): readonly Problem[] {
     }
   } else {
     problems.push(...gracePeriodProblems(`${path}.terminationGracePeriodSeconds`, { ...agent, abortBudgetSeconds: 0 }))
+  }
+  return problems
+}
+
+/** What is wrong with how the agent proves itself at a control plane elsewhere. */
+function proofProblems(path: string, { purpose, agent }: Environment): readonly Problem[] {
+  if (agent.controlPlane === null) return []
+  const { url, apiKeySecretName, clientCertificateSecretName } = agent.controlPlane
+  const problems: Problem[] = []
+  if ((apiKeySecretName === null) === (clientCertificateSecretName === null)) {
+    problems.push({
+      path: `${path}.apiKeySecretName`,
+      received: apiKeySecretName === null ? 'neither it nor clientCertificateSecretName' : 'both',
+      expected: 'exactly one of apiKeySecretName and clientCertificateSecretName',
+      fix: 'name the Secret of the proof that this agent was given, and set the other to null',
+      severity: 'error',
+    })
+  }
+  if (!url.startsWith('https:') && (purpose !== 'development' || clientCertificateSecretName !== null)) {
+    problems.push({
+      path: `${path}.url`,
+      received: url,
+      expected: clientCertificateSecretName === null ? 'https outside of development' : 'https',
+      fix:
+        clientCertificateSecretName === null
+          ? 'use https: the API key would travel in the clear'
+          : 'use https: a client certificate is a part of TLS',
+      severity: 'error',
+    })
   }
   return problems
 }

@@ -57,7 +57,16 @@ export const agentSettings = z.strictObject({
         .min(1)
         .max(16)
         .meta({ description: 'address ranges of that control plane: a policy cannot hold a host name' }),
-      apiKeySecretName: externalSecret('Secret with the API key of this agent under `key`'),
+      apiKeySecretName: externalSecret(
+        'Secret with the API key of this agent under `key`; exactly one of this and `clientCertificateSecretName`',
+      )
+        .nullable()
+        .default(null),
+      clientCertificateSecretName: externalSecret(
+        'Secret with a client certificate under `tls.crt` and its key under `tls.key`, with the common name `agent:<id>`',
+      )
+        .nullable()
+        .default(null),
       caSecretName: externalSecret(
         'Secret with the certificate authority of that control plane under `ca.crt`; `null`: the public ones are trusted',
       )

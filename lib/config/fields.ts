@@ -81,6 +81,20 @@ export function originUrl(description: string) {
   return text(description, { max: 253, pattern: originPattern, words })
 }
 
+const issuerPattern = new RegExp(`^https://(${dnsName}|${ipv4})(:${port})?(/[-._~%A-Za-z0-9]*)*$`)
+
+/** An https URL of an OpenID provider: with a path where it has one, and with a slash at the end where it has that. */
+export function issuerUrl(description: string) {
+  const words = 'an https URL such as "https://login.example.com/realms/main", without query or credentials'
+  return text(description, { max: 512, pattern: issuerPattern, words })
+}
+
+/** One word: the name of a claim, or an audience. */
+export function word(description: string, max: number) {
+  const words = `1 to ${max} printable characters of ASCII, without blanks`
+  return text(description, { max, pattern: /^[!-~]+$/, words })
+}
+
 /** Name of a Secret that something else puts into the namespace: it is neither in the repository nor in `dist/`. */
 export function externalSecret(description: string) {
   const pattern = /^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/

@@ -3,7 +3,7 @@ import { consensusAccess } from '@regent/contract/consensus-access.ts'
 import { controlPlane } from '@regent/contract/control-plane.ts'
 import { etcd } from '@regent/contract/etcd.ts'
 import { accessNamespaces } from '@regent/contract/names.ts'
-import { type Access, type Call, defaultOf, type Program } from '@regent/contract/program.ts'
+import { type Access, type Call, defaultOf, type Outsider, type Program } from '@regent/contract/program.ts'
 import { expectation, type Variable, variableText } from '@regent/contract/variable.ts'
 import { code, sentence, table } from './markdown.ts'
 
@@ -14,7 +14,7 @@ const introduction = `# Programs
 What the manifests and the programs agree on: \`contract/\` declares it once, the manifests are derived from it, and the
 programs parse their variables, open their ports and register their metrics by it.
 
-A variable without a default must be set. Secrets are files; no variable holds one. What names a _part_ is there only
+A variable without a default must be set, and one of an optional part together with the others of its part. Secrets are files; no variable holds one. What names a _part_ is there only
 together with that optional part of the program.`
 
 /** The programs that the page is about, from the one that people meet first. */
@@ -85,21 +85,25 @@ function blocks(program: Program): readonly string[] {
 
 function variableRow(variable: Variable): readonly string[] {
   const value = defaultOf(variable)
+  const required = variable.when === undefined ? '_required_' : '_required with its part_'
   const filledIn =
-    variable.type === 'downward' ? 'by the kubelet' : variable.type === 'injected' ? 'by Kubernetes' : '_required_'
+    variable.type === 'downward' ? 'by the kubelet' : variable.type === 'injected' ? 'by Kubernetes' : required
   return [
     code(variable.variable),
     variable.type,
     expectation(variable),
-    value === undefined ? filledIn : code(variableText(value)),
+    value === undefined ? filledIn : code(variableText(variable, value)),
     variable.type === 'file' && variable.secret ? 'yes' : '',
     variable.when ?? '',
     variable.description,
   ]
 }
 
+const outsiders: Readonly<Record<Outsider, string>> = { openIdProvider: 'OpenID provider' }
+
 function callRow(call: Call): readonly string[] {
   if (call.to === 'program') return [code(call.program), code(call.port), call.when ?? '']
+  if (call.to === 'outside') return [outsiders[call.whom], '', call.when ?? '']
   return [call.to === 'dns' ? 'DNS of the cluster' : 'Kubernetes API server', '', '']
 }
 

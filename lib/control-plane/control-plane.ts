@@ -18,6 +18,7 @@ import { preferredSpread } from '../workload/spread.ts'
 import { apiTokenWaiver, imageWaivers, replicaWaiver, waiverAnnotations } from '../workload/waivers.ts'
 import { autoscaler } from './autoscaler.ts'
 import { firstAdministrator } from './first-administrator.ts'
+import { proofExternals, proofParts, proofVariables, proofVolumes } from './proofs.ts'
 import type { ControlPlaneSettings } from './settings.ts'
 
 /** Labels of the control plane: there is one per environment. */
@@ -57,6 +58,7 @@ export class ControlPlane extends Construct {
     const parts = new Set<Part>()
     if (settings.tlsSecretName !== null) parts.add('controlPlaneTls')
     if (consensus.clientTlsSecretName !== undefined) parts.add('etcdTls')
+    for (const part of proofParts(settings)) parts.add(part)
     this.parts = parts
     const volumes = [
       ...(settings.tlsSecretName === null
@@ -71,6 +73,7 @@ export class ControlPlane extends Construct {
               'tls.key',
             ]),
           ]),
+      ...proofVolumes(settings),
     ]
     this.caSecretName = settings.tlsSecretName ?? undefined
     const scheme = settings.tlsSecretName === null ? 'http' : 'https'
@@ -117,6 +120,8 @@ export class ControlPlane extends Construct {
               heartbeatIntervalSeconds: settings.heartbeatIntervalSeconds,
               staleAfterSeconds: settings.staleAfterSeconds,
               drainBudgetSeconds: settings.drainBudgetSeconds,
+              mostOpenCommands: settings.mostOpenCommands,
+              ...proofVariables(settings),
               logLevel: settings.logLevel,
             },
             volumeMounts: mountsOf(volumes),
@@ -171,5 +176,6 @@ export class ControlPlane extends Construct {
         purpose: `certificate of the control plane for ${name}.${namespace}.svc and its public name`,
       })
     }
+    for (const { id: proof, ...external } of proofExternals(settings)) new External(this, proof, external)
   }
 }

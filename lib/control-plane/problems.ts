@@ -2,6 +2,7 @@ import { fewestMissedHeartbeats } from '@regent/contract/control-plane.ts'
 import { exitSeconds } from '@regent/contract/election.ts'
 import type { Problem } from '@regent/contract/problem.ts'
 import type { Environment } from '../config/environment.ts'
+import { oidcProblems } from './oidc-problems.ts'
 
 /** What is wrong with the control plane of an environment beyond its schema. */
 export function controlPlaneProblems(environment: Environment): readonly Problem[] {
@@ -64,6 +65,25 @@ export function controlPlaneProblems(environment: Environment): readonly Problem
       'name the Secret that holds the certificate: tokens would travel in the clear',
     )
   }
+  if (controlPlane.agentCertificates !== null && controlPlane.tlsSecretName === null) {
+    add(
+      'controlPlane.agentCertificates',
+      'settings',
+      'null without tlsSecretName',
+      'set tlsSecretName, or remove it: certificates of clients are a part of TLS',
+    )
+  }
+  const { namespaces, cidrs } = controlPlane.clients
+  if (controlPlane.agentCertificates !== null && namespaces.length + cidrs.length === 0) {
+    problems.push({
+      path: `${name}.controlPlane.clients`,
+      received: 'nobody',
+      expected: 'the namespaces or address ranges that agents with certificates come from',
+      fix: 'name them: the policy lets in the agents of this environment alone, and those have tokens',
+      severity: 'warning',
+    })
+  }
+  if (controlPlane.oidc !== null) problems.push(...oidcProblems(`${name}.controlPlane.oidc`, controlPlane.oidc))
   const scheme = controlPlane.tlsSecretName === null ? 'http' : 'https'
   if (purpose === 'development' && !controlPlane.publicUrl.startsWith(`${scheme}:`)) {
     add(

@@ -1,5 +1,7 @@
+import { controlPlane } from '@regent/contract/control-plane.ts'
 import { z } from 'zod'
 import { cidr, count, dnsLabel, externalSecret, originUrl, resources, seconds } from '../config/fields.ts'
+import { oidcSettings } from './oidc-settings.ts'
 
 const scalingStep = (description: string, defaults: { percent: number; period: number; window: number }) =>
   z
@@ -41,6 +43,22 @@ export const controlPlaneSettings = z.strictObject({
   )
     .nullable()
     .default(null),
+  agentCertificates: z
+    .strictObject({
+      caSecretName: externalSecret(
+        'Secret with the certificate authority under `ca.crt` that client certificates of agents are checked against',
+      ),
+    })
+    .nullable()
+    .default(null)
+    .meta({
+      description:
+        'client certificates of agents elsewhere, with the common name `agent:<id>`; needs `tlsSecretName`; `null`: none are asked for',
+    }),
+  oidc: oidcSettings
+    .nullable()
+    .default(null)
+    .meta({ description: 'OpenID provider of people; `null`: they come with tokens of the control plane alone' }),
   clients: z
     .strictObject({
       namespaces: z
@@ -64,6 +82,10 @@ export const controlPlaneSettings = z.strictObject({
   drainBudgetSeconds: seconds('how long connections may take to move when a pod stops', { min: 0, max: 600 }).default(
     30,
   ),
+  mostOpenCommands: count('commands of one agent that may wait or be under way; more are refused', {
+    min: controlPlane.env.mostOpenCommands.min,
+    max: controlPlane.env.mostOpenCommands.max,
+  }).default(controlPlane.env.mostOpenCommands.default),
   terminationGracePeriodSeconds: count('from the stop of a pod until it is killed', { min: 1, max: 3600 }, 's').default(
     60,
   ),

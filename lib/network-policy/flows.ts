@@ -45,7 +45,7 @@ export interface Flows {
 export interface FlowsProps {
   readonly endpoints: readonly Endpoint[]
   readonly apiServer: Destination
-  /** Where programs are that are called and not part of the environment, by their name. */
+  /** Where programs and outsiders are that are called and not part of the environment, by their name. */
   readonly elsewhere: Readonly<Record<string, Destination>>
   readonly callers: readonly Caller[]
 }
@@ -64,11 +64,10 @@ export function flowsOf(props: FlowsProps): readonly Flows[] {
     egress: activeCalls(endpoint).flatMap((call): readonly Peer[] => {
       if (call.to === 'dns') return [{ kind: 'dns' }]
       if (call.to === 'apiServer') return addresses(props.apiServer)
+      if (call.to === 'outside') return addresses(destinationOf(props, endpoint, call.whom))
       const callee = [endpoint, ...endpoints].find(({ program }) => program.name === call.program)
       if (callee !== undefined) return [{ kind: 'program', endpoint: callee, ports: [portOf(callee, call.port)] }]
-      const destination = props.elsewhere[call.program]
-      if (destination !== undefined) return addresses(destination)
-      throw new Error(`${endpoint.program.name} calls '${call.program}', which is nowhere; add it, or say where it is`)
+      return addresses(destinationOf(props, endpoint, call.program))
     }),
     ingress: [
       ...endpoints.flatMap((caller) =>
@@ -93,12 +92,18 @@ export function flowsOf(props: FlowsProps): readonly Flows[] {
   }))
 }
 
+function destinationOf({ elsewhere }: FlowsProps, { program }: Endpoint, name: string): Destination {
+  const destination = elsewhere[name]
+  if (destination !== undefined) return destination
+  throw new Error(`${program.name} calls '${name}', which is nowhere; add it, or say where it is`)
+}
+
 function addresses({ cidrs, ports }: Destination): readonly Peer[] {
   return cidrs.map((cidr) => ({ kind: 'cidr', cidr, ports }))
 }
 
 function activeCalls({ program, parts }: Endpoint): readonly Call[] {
-  return program.calls.filter((call) => call.to !== 'program' || call.when === undefined || parts.has(call.when))
+  return program.calls.filter((call) => !('when' in call) || parts.has(call.when))
 }
 
 function portOf({ program, parts }: Endpoint, name: string): Port {

@@ -88,13 +88,14 @@ export function containerEnvironment<P extends Program>(
       throw new Error(`${program.name}: '${key}' was given although '${when}' is off; leave it out`)
     }
     const value = given[key] ?? defaultOf(variable)
-    const text = value === undefined ? undefined : variableText(value)
+    const text = value === undefined ? undefined : variableText(variable, value)
     if (text === undefined || !('value' in parseVariable(variable, text))) {
       throw new Error(
         `${program.name}: expected '${key}' to be ${expectation(variable)}, got ${text ?? 'nothing'}; correct it`,
       )
     }
-    return [{ name, value: text }]
+    // Kubernetes takes `$(NAME)` for a reference, and two dollars for one.
+    return [{ name, value: text.replaceAll('$', '$$$$') }]
   })
 }
 

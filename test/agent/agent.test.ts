@@ -5,6 +5,7 @@ import { staging } from '../../environments/staging.ts'
 import type { Manifest } from '../../lib/output/manifest.ts'
 import type { ManifestIndex } from '../../lib/output/manifest-index.ts'
 import { composed, object } from '../support/composed.ts'
+import { problemsOf } from '../support/layers.ts'
 
 const system = 'regent-system'
 
@@ -239,6 +240,7 @@ describe('the proof of an agent', () => {
       AGENT_API_KEY_FILE: '/var/run/secrets/regent.dev/api-key/key',
     })
     expect(env).not.toHaveProperty('CONTROL_PLANE_TOKEN_FILE')
+    expect(env).not.toHaveProperty('CLIENT_KEY_FILE')
     expect(index.ofKind('StatefulSet')).toEqual([])
     expect(index.ofKind('Deployment').map(({ metadata }) => metadata.name)).toEqual(['regent-agent-staging'])
     expect(index.resolves('Secret', system, 'agent-api-key')).toBe(true)
@@ -247,5 +249,39 @@ describe('the proof of an agent', () => {
         { to: [{ ipBlock: { cidr: '192.0.2.0/24' } }], ports: [{ protocol: 'TCP', port: 8443 }] },
       ]) as unknown,
     })
+  })
+
+  test('is a client certificate of its own where that is named instead', () => {
+    const controlPlane = {
+      url: 'https://agents.example.com',
+      cidrs: ['192.0.2.0/24'],
+      clientCertificateSecretName: 'agent-certificate',
+      caSecretName: 'away-ca',
+    }
+    const index = composed(staging, { controlPlane: null, consensus: null, agent: { controlPlane } })
+    const env = variables(index, 'staging')
+    expect(env).toMatchObject({
+      CLIENT_CERTIFICATE_FILE: '/var/run/secrets/regent.dev/client-certificate/tls.crt',
+      CLIENT_KEY_FILE: '/var/run/secrets/regent.dev/client-certificate/tls.key',
+    })
+    expect(env).not.toHaveProperty('CONTROL_PLANE_TOKEN_FILE')
+    expect(env).not.toHaveProperty('AGENT_API_KEY_FILE')
+    const { volumes } = deployment(index, 'staging').spec.template.spec
+    expect(volumes.find(({ name }) => name === 'client-certificate')?.secret).toMatchObject({
+      secretName: 'agent-certificate',
+      items: [
+        { key: 'tls.crt', path: 'tls.crt' },
+        { key: 'tls.key', path: 'tls.key' },
+      ],
+    })
+    expect(index.externals).toContainEqual(
+      expect.objectContaining({
+        name: 'agent-certificate',
+        keys: ['tls.crt', 'tls.key'],
+        purpose: expect.stringContaining('agent:staging') as unknown,
+      }),
+    )
+    expect(index.resolves('Secret', system, 'away-ca')).toBe(true)
+    expect(problemsOf(staging, { controlPlane: null, consensus: null, agent: { controlPlane } })).toEqual([])
   })
 })

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import { dev } from '../../environments/dev.ts'
 import { local } from '../../environments/local.ts'
 import { staging } from '../../environments/staging.ts'
+import type { EnvironmentPart } from '../../lib/config/layer.ts'
 import { problemsOf } from '../support/layers.ts'
 
 describe('fails if', () => {
@@ -35,6 +36,32 @@ describe('fails if', () => {
     // Without election nothing has to be aborted after a lost Lease.
     expect(problemsOf(dev, { agent: { terminationGracePeriodSeconds: 35 } })).toEqual([])
     expect(problemsOf(dev, { agent: { terminationGracePeriodSeconds: 34 } })).toHaveLength(1)
+  })
+})
+
+describe('an agent of a control plane elsewhere', () => {
+  const away = { url: 'https://agents.example.com', cidrs: ['192.0.2.0/24'] }
+  const problems = (controlPlane: NonNullable<EnvironmentPart['agent']>['controlPlane'], layer = staging) =>
+    problemsOf(layer, { controlPlane: null, consensus: null, agent: { controlPlane } }).map(({ path, received }) => [
+      path,
+      received,
+    ])
+
+  test('proves itself by exactly one thing', () => {
+    expect(problems({ ...away, apiKeySecretName: 'a' })).toEqual([])
+    expect(problems({ ...away, clientCertificateSecretName: 'a' })).toEqual([])
+    const path = 'staging.agent.controlPlane.apiKeySecretName'
+    expect(problems(away)).toEqual([[path, 'neither it nor clientCertificateSecretName']])
+    expect(problems({ ...away, apiKeySecretName: 'a', clientCertificateSecretName: 'b' })).toEqual([[path, 'both']])
+  })
+
+  test('is not asked to send its key in the clear, nor a certificate without TLS', () => {
+    const plain = { ...away, url: 'http://agents.example.com' }
+    expect(problems({ ...plain, apiKeySecretName: 'a' })).toEqual([['staging.agent.controlPlane.url', plain.url]])
+    expect(problems({ ...plain, apiKeySecretName: 'a' }, local)).toEqual([])
+    expect(problems({ ...plain, clientCertificateSecretName: 'a' }, local)).toEqual([
+      ['local.agent.controlPlane.url', plain.url],
+    ])
   })
 })
 

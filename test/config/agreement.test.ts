@@ -28,6 +28,10 @@ const pairs: readonly (readonly [string, Variable, 'none' | 'of the profile' | '
   ['controlPlane.heartbeatIntervalSeconds', controlPlane.env.heartbeatIntervalSeconds, 'of the program'],
   ['controlPlane.staleAfterSeconds', controlPlane.env.staleAfterSeconds, 'of the program'],
   ['controlPlane.drainBudgetSeconds', controlPlane.env.drainBudgetSeconds, 'of the program'],
+  ['controlPlane.mostOpenCommands', controlPlane.env.mostOpenCommands, 'of the program'],
+  ['controlPlane.oidc.issuerUrl', controlPlane.env.oidcIssuerUrl, 'none'],
+  ['controlPlane.oidc.audience', controlPlane.env.oidcAudience, 'none'],
+  ['controlPlane.oidc.nameClaim', controlPlane.env.oidcNameClaim, 'of the program'],
   ['controlPlane.logLevel', controlPlane.env.logLevel, 'of the program'],
 ]
 
@@ -56,7 +60,7 @@ describe('environment and program agree', () => {
   test.each(pairs)('%s: whatever is accepted is read as what it is', (path, variable) => {
     fc.assert(
       fc.property(accepted(fieldOf(path)), (value) => {
-        expect(parseVariable(variable, variableText(value))).toEqual({ value })
+        expect(parseVariable(variable, variableText(variable, value))).toEqual({ value })
       }),
     )
   })
@@ -67,7 +71,7 @@ describe('environment and program agree', () => {
       expect([minimum, maximum]).toEqual([variable.min, variable.max])
       expect(type).toBe(variable.type === 'integer' ? 'integer' : 'number')
     }
-    if (variable.type === 'name') expect(maxLength).toBe(variable.max)
+    if (variable.type === 'name' || variable.type === 'word') expect(maxLength).toBe(variable.max)
     if (variable.type === 'choice') expect(choices).toEqual(variable.choices)
   })
 
@@ -77,6 +81,22 @@ describe('environment and program agree', () => {
     else if (expected === 'of the profile') expect(field.default).toBeNull()
     else expect([field.default, defaultOf(variable)]).toEqual([undefined, undefined])
   })
+})
+
+test.each([
+  ['roleClaim', controlPlane.env.oidcRoleClaim],
+  ['roles.viewer', controlPlane.env.oidcViewers],
+  ['roles.operator', controlPlane.env.oidcOperators],
+  ['roles.admin', controlPlane.env.oidcAdmins],
+] as const)('controlPlane.oidc.%s holds as many texts, and as long ones, as the program reads', (path, variable) => {
+  const { minItems, maxItems, items } = fieldOf(`controlPlane.oidc.${path}`)
+  expect([minItems ?? 0, maxItems, items?.maxLength]).toEqual([variable.fewest, variable.most, variable.max])
+})
+
+test('an environment can choose every algorithm of signatures that the program knows', () => {
+  const { items, default: chosen } = fieldOf('controlPlane.oidc.algorithms')
+  expect(items?.enum).toEqual(controlPlane.env.oidcAlgorithms.choices)
+  expect(chosen).toEqual(controlPlane.env.oidcAlgorithms.default)
 })
 
 test('an environment can choose every profile, and both sides begin with the same', () => {

@@ -3,7 +3,9 @@ import { dev } from '../../environments/dev.ts'
 import { local } from '../../environments/local.ts'
 import { productionUsEast1 } from '../../environments/production-us-east-1.ts'
 import { staging } from '../../environments/staging.ts'
+import type { Manifest } from '../../lib/output/manifest.ts'
 import { composed, object } from '../support/composed.ts'
+import { problemsOf } from '../support/layers.ts'
 
 const system = 'regent-system'
 const name = 'regent-control-plane'
@@ -75,6 +77,74 @@ describe('what the control plane talks to', () => {
     expect(text).toContain('"secretName":"regent-consensus-client-tls"')
     expect(text).not.toContain('regent-consensus-peer-tls')
   })
+})
+
+describe('what callers may prove themselves by', () => {
+  const variables = (index: ReturnType<typeof composed>) => {
+    const { spec } = object(index, 'Deployment', system, name) as Manifest & {
+      spec: { template: { spec: { containers: [{ env: { name: string; value?: string }[] }] } } }
+    }
+    return Object.fromEntries(spec.template.spec.containers[0].env.map((one) => [one.name, one.value]))
+  }
+  const text = (index: ReturnType<typeof composed>) => JSON.stringify(object(index, 'Deployment', system, name))
+  const oidc = {
+    issuerUrl: 'https://login.example.com/realms/main/',
+    audience: 'regent',
+    roleClaim: ['realm_access', 'roles'],
+    roles: { viewer: ['everybody', 'CN=a,OU=b'], admin: ['$(POD_NAME)'] },
+    cidrs: ['192.0.2.0/24', '198.51.100.0/24'],
+  }
+
+  test('is nothing more than keys and tokens unless the environment says so', () => {
+    for (const [key] of Object.entries(variables(composed(staging)))) expect(key).not.toMatch(/^OIDC|^AGENT_CA/)
+    expect(text(composed(staging))).not.toMatch(/oidc|agent-ca/)
+  })
+
+  test('is an OpenID provider, which it may call, and what makes whom of its people', () => {
+    const index = composed(staging, { controlPlane: { oidc } })
+    expect(variables(index)).toMatchObject({
+      OIDC_ISSUER_URL: 'https://login.example.com/realms/main/',
+      OIDC_AUDIENCE: 'regent',
+      OIDC_ROLE_CLAIM: '["realm_access","roles"]',
+      OIDC_NAME_CLAIM: 'sub',
+      OIDC_VIEWERS: '["everybody","CN=a,OU=b"]',
+      OIDC_OPERATORS: '[]',
+      // Kubernetes would put the value of a variable there.
+      OIDC_ADMINS: '["$$(POD_NAME)"]',
+      OIDC_ALGORITHMS: 'RS256,ES256',
+    })
+    expect(variables(index)).not.toHaveProperty('OIDC_CA_FILE')
+    expect(object(index, 'NetworkPolicy', system, name)['spec']).toMatchObject({
+      egress: expect.arrayContaining(
+        oidc.cidrs.map((cidr) => ({ to: [{ ipBlock: { cidr } }], ports: [{ protocol: 'TCP', port: 443 }] })),
+      ) as unknown,
+    })
+  })
+
+  test('is checked by the authority of the provider where it has one of its own', () => {
+    const index = composed(staging, { controlPlane: { oidc: { ...oidc, caSecretName: 'login-ca' } } })
+    expect(variables(index)).toMatchObject({ OIDC_CA_FILE: '/etc/regent/oidc-ca/ca.crt' })
+    expect(text(index)).toContain('"secretName":"login-ca"')
+    expect(index.externals).toContainEqual(expect.objectContaining({ name: 'login-ca', keys: ['ca.crt'] }))
+  })
+
+  test('is a client certificate of an agent elsewhere, where its authority is named', () => {
+    const agentCertificates = { caSecretName: 'agents-ca' }
+    const index = composed(staging, { controlPlane: { agentCertificates } })
+    expect(variables(index)).toMatchObject({ AGENT_CA_FILE: '/etc/regent/agent-ca/ca.crt' })
+    expect(text(index)).toContain('"secretName":"agents-ca"')
+    expect(index.externals).toContainEqual(expect.objectContaining({ name: 'agents-ca', keys: ['ca.crt'] }))
+    expect(
+      problemsOf(staging, { controlPlane: { agentCertificates, oidc, clients: { namespaces: ['ingress'] } } }),
+    ).toEqual([])
+  })
+})
+
+test('how many commands of an agent may be open is a setting', () => {
+  const index = composed(local, { controlPlane: { mostOpenCommands: 7 } })
+  expect(JSON.stringify(object(index, 'Deployment', system, name))).toContain(
+    '{"name":"MOST_OPEN_COMMANDS","value":"7"}',
+  )
 })
 
 test('the Service offers every port that the program opens, by name', () => {

@@ -4,6 +4,13 @@ import { local } from '../../environments/local.ts'
 import { staging } from '../../environments/staging.ts'
 import { problemsOf } from '../support/layers.ts'
 
+const oidc = {
+  issuerUrl: 'https://login.example.com',
+  audience: 'regent',
+  roleClaim: ['groups'],
+  roles: { viewer: ['everybody'], admin: ['platform team'] },
+  cidrs: ['192.0.2.0/24'],
+}
 const elsewhere = { url: 'https://cp.test', cidrs: ['192.0.2.0/24'], apiKeySecretName: 'key' }
 
 describe('fails if', () => {
@@ -32,6 +39,31 @@ describe('fails if', () => {
       'controlPlane.terminationGracePeriodSeconds',
     ],
     ['tokens would travel in the clear', { controlPlane: { tlsSecretName: null } }, 'controlPlane.tlsSecretName'],
+    [
+      'nobody of the OpenID provider could do anything',
+      { controlPlane: { oidc: { ...oidc, roles: {} } } },
+      'controlPlane.oidc.roles',
+    ],
+    [
+      'a value makes two things of its owner',
+      { controlPlane: { oidc: { ...oidc, roles: { viewer: ['team'], admin: ['team'] } } } },
+      'controlPlane.oidc.roles.admin',
+    ],
+    [
+      'a value is there twice',
+      { controlPlane: { oidc: { ...oidc, roles: { viewer: ['team', 'team'] } } } },
+      'controlPlane.oidc.roles.viewer',
+    ],
+    [
+      'an algorithm is there twice',
+      { controlPlane: { oidc: { ...oidc, algorithms: ['RS256', 'RS256'] } } },
+      'controlPlane.oidc.algorithms',
+    ],
+    [
+      'the keys of the provider would come in the clear',
+      { controlPlane: { oidc: { ...oidc, issuerUrl: 'http://login.example.com' } } },
+      'controlPlane.oidc.issuerUrl',
+    ],
   ])('%s', (_, part, path) => {
     expect(problemsOf(staging, part)).toContainEqual(
       expect.objectContaining({ path: `staging.${path}`, severity: 'error' }),
@@ -45,6 +77,22 @@ describe('fails if', () => {
   })
 })
 
+test('fails if certificates of agents are asked for without TLS', () => {
+  expect(problemsOf(local, { controlPlane: { agentCertificates: { caSecretName: 'agents' } } })).toContainEqual(
+    expect.objectContaining({ path: 'local.controlPlane.agentCertificates', severity: 'error' }),
+  )
+})
+
+test('warns if agents elsewhere may come with certificates, and nobody from elsewhere may come', () => {
+  const agentCertificates = { caSecretName: 'agents' }
+  const clients = { cidrs: ['192.0.2.0/24'] }
+  expect(problemsOf(staging, { controlPlane: { agentCertificates } })).toEqual([
+    expect.objectContaining({ path: 'staging.controlPlane.clients', severity: 'warning' }),
+  ])
+  expect(problemsOf(staging, { controlPlane: { agentCertificates, clients } })).toEqual([])
+})
+
 test('a correct environment has no problem', () => {
   expect(problemsOf(staging, {})).toEqual([])
+  expect(problemsOf(staging, { controlPlane: { oidc } })).toEqual([])
 })

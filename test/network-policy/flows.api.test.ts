@@ -27,6 +27,7 @@ const outside = '203.0.113.9'
 const apiServer = '192.0.2.10'
 const elsewhere = '198.51.100.5'
 const balancer = '198.51.100.77'
+const provider = '198.51.100.99'
 
 function pod(namespace: string, podLabels: Readonly<Record<string, string>>, ip: string, program?: Program): PodPeer {
   const ports = Object.entries(program?.ports ?? {}).map(([name, { number }]) => [name, number] as const)
@@ -66,6 +67,7 @@ function peersOf(index: ReturnType<typeof composed>): readonly Peer[] {
     { name: 'the API server', at: { ip: apiServer } },
     { name: 'the control plane elsewhere', at: { ip: elsewhere } },
     { name: 'the balancer', at: { ip: balancer } },
+    { name: 'the OpenID provider', at: { ip: provider } },
     { name: 'the world', at: { ip: outside } },
   ]
 }
@@ -88,6 +90,8 @@ function declared({ from, to, port, protocol }: Flow, elects: boolean, extra: (f
   return calls.some((call) => {
     if (call.to === 'dns') return to.name === 'DNS' && port === 53
     if (call.to === 'apiServer') return to.name === 'the API server' && port === 443 && protocol === 'TCP'
+    // Whether there is one, and where, is said by the test that has one.
+    if (call.to === 'outside') return false
     if (call.when === 'election' && !elects) return false
     return to.program?.name === call.program && to.program.ports[call.port]?.number === port && protocol === 'TCP'
   })
@@ -146,6 +150,19 @@ describe('the flows of an environment are those that the programs declare, nothi
       ['the ingress', 'the balancer'].includes(from.name) && to.program === controlPlane && [8000, 8001].includes(port)
     const clients = { namespaces: ['ingress'], cidrs: [`${balancer}/32`] }
     expect((await differences(staging, { controlPlane: { clients } }, toControlPlane)).wrong).toEqual([])
+  })
+
+  test('with an OpenID provider', async () => {
+    const oidc = {
+      issuerUrl: 'https://login.example.com:8443/realms/main',
+      audience: 'regent',
+      roleClaim: ['groups'],
+      roles: { viewer: ['everybody'] },
+      cidrs: [`${provider}/32`],
+    }
+    const toProvider = ({ from, to, port }: Flow) =>
+      from.program === controlPlane && to.name === 'the OpenID provider' && port === 8443
+    expect((await differences(staging, { controlPlane: { oidc } }, toProvider)).wrong).toEqual([])
   })
 
   test('with the control plane elsewhere', async () => {

@@ -51,8 +51,10 @@ function withoutElection(environment: Environment): Environment {
 /** What each variable may say for itself, but not together with the others. */
 function contradictions(settings: Configuration): Problem[] {
   const { env } = agent
+  const problems = proofProblems(settings)
   if (settings.leaderElection) {
     return [
+      ...problems,
       ...timingProblems(settings, {
         leaseDurationSeconds: env.leaseDurationSeconds.variable,
         renewDeadlineSeconds: env.renewDeadlineSeconds.variable,
@@ -61,13 +63,29 @@ function contradictions(settings: Configuration): Problem[] {
       }),
     ]
   }
-  if (settings.replicas === 1) return []
+  if (settings.replicas === 1) return problems
   return [
+    ...problems,
     {
       path: env.replicas.variable,
       received: String(settings.replicas),
       expected: `1 while ${env.leaderElection.variable} is false`,
       fix: `set ${env.leaderElection.variable} to true: replicas without election evict each other from the control plane every 2 s`,
+      severity: 'error',
+    },
+  ]
+}
+
+/** A client certificate is a part of TLS. */
+function proofProblems({ clientCertificateFile, controlPlaneUrl }: Configuration): Problem[] {
+  if (clientCertificateFile === undefined || controlPlaneUrl.startsWith('https:')) return []
+  const { env } = agent
+  return [
+    {
+      path: env.controlPlaneUrl.variable,
+      received: controlPlaneUrl,
+      expected: `an https URL, because ${env.clientCertificateFile.variable} is set`,
+      fix: 'name the control plane by https, or prove the agent by something else',
       severity: 'error',
     },
   ]

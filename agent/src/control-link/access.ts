@@ -1,3 +1,4 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { agent } from '@regent/contract/agent.ts'
@@ -7,35 +8,59 @@ import type { Configuration } from '../configuration/configuration.ts'
 /** Where the control plane is, and what this agent proves itself with. */
 export interface ControlPlaneAccess {
   readonly url: string
-  /** The file with the bearer token, and the variable that names it: either the token's or the API key's, never both. */
-  readonly credential: { readonly variable: string; readonly file: string }
+  /** What is shown: the token, the API key or the certificate, never two of them. */
+  readonly credential: Bearer | ClientCertificate
   /** Certificate authority to check the control plane against; absent where the public ones are trusted. */
   readonly caFile?: string
 }
 
-/** What one connection is made with. Never logged. */
+/** The file with the bearer token, and the variable that names it. */
+export interface Bearer {
+  readonly variable: string
+  readonly file: string
+}
+
+/** The files with the client certificate and its key. */
+export interface ClientCertificate {
+  readonly certificateFile: string
+  readonly keyFile: string
+}
+
+/** What one connection is made with, as requests take it. Never logged. */
 export interface Credentials {
-  /** Value of the header `Authorization`. */
-  readonly authorization: string
+  readonly headers: { readonly authorization?: string }
+  /** In PEM. */
+  readonly cert?: string
+  /** In PEM. */
+  readonly key?: string
   /** In PEM. */
   readonly ca?: string
 }
+
+const { env } = agent
 
 /** Kubernetes stores at most a mebibyte in one Secret; a token or key is far smaller. */
 const largestCredentialBytes = 64 * 1024
 const largestCaBytes = 1024 * 1024
 
 /**
- * The access that the configuration asks for. The manifests mount what they name: the API key where there is one, the
- * projected token otherwise; and the certificate authority only where there is one.
+ * The access that the configuration asks for. The manifests mount what they name: the client certificate or the API key
+ * where there is one, the projected token otherwise; and the certificate authority only where there is one.
  */
 export function accessOf(configuration: Configuration): ControlPlaneAccess {
-  const { controlPlaneUrl, controlPlaneTokenFile, apiKeyFile, controlPlaneCaFile } = configuration
-  const { env } = agent
-  const credential = existsSync(apiKeyFile)
+  const { controlPlaneUrl, controlPlaneCaFile } = configuration
+  const credential = credentialOf(configuration)
+  return { url: controlPlaneUrl, credential, ...(existsSync(controlPlaneCaFile) && { caFile: controlPlaneCaFile }) }
+}
+
+function credentialOf(configuration: Configuration): Bearer | ClientCertificate {
+  const { controlPlaneTokenFile, apiKeyFile, clientCertificateFile, clientKeyFile } = configuration
+  if (clientCertificateFile !== undefined && clientKeyFile !== undefined) {
+    return { certificateFile: clientCertificateFile, keyFile: clientKeyFile }
+  }
+  return existsSync(apiKeyFile)
     ? { variable: env.apiKeyFile.variable, file: apiKeyFile }
     : { variable: env.controlPlaneTokenFile.variable, file: controlPlaneTokenFile }
-  return { url: controlPlaneUrl, credential, ...(existsSync(controlPlaneCaFile) && { caFile: controlPlaneCaFile }) }
 }
 
 /**
@@ -44,16 +69,42 @@ export function accessOf(configuration: Configuration): ControlPlaneAccess {
  * @throws with the variable and the file, never with its content, when one of them cannot be used
  */
 export async function readCredentials({ credential, caFile }: ControlPlaneAccess): Promise<Credentials> {
-  const secret = (await read(credential.variable, credential.file, largestCredentialBytes)).trim()
+  const own = 'file' in credential ? await readBearer(credential) : await readCertificate(credential)
+  if (caFile === undefined) return own
+  return { ...own, ca: await read(env.controlPlaneCaFile.variable, caFile, largestCaBytes) }
+}
+
+async function readBearer({ variable, file }: Bearer): Promise<Credentials> {
+  const secret = (await read(variable, file, largestCredentialBytes)).trim()
   // A line break in it would be a header of its own.
   if (!/^[\x21-\x7e]+$/.test(secret)) {
     throw new Error(
-      `${credential.variable}: expected one word of printable ASCII in ${credential.file}, got ${secret === '' ? 'nothing' : 'something else'}; mount the token or key as it was given`,
+      `${variable}: expected one word of printable ASCII in ${file}, got ${secret === '' ? 'nothing' : 'something else'}; mount the token or key as it was given`,
     )
   }
-  const authorization = `Bearer ${secret}`
-  if (caFile === undefined) return { authorization }
-  return { authorization, ca: await read(agent.env.controlPlaneCaFile.variable, caFile, largestCaBytes) }
+  return { headers: { authorization: `Bearer ${secret}` } }
+}
+
+async function readCertificate({ certificateFile, keyFile }: ClientCertificate): Promise<Credentials> {
+  const [cert, key] = await Promise.all([
+    read(env.clientCertificateFile.variable, certificateFile, largestCredentialBytes),
+    read(env.clientKeyFile.variable, keyFile, largestCredentialBytes),
+  ])
+  // Also while a renewal is being mounted: the next attempt reads both again.
+  if (!fit(cert, key)) {
+    throw new Error(
+      `${env.clientKeyFile.variable}: expected ${keyFile} to hold the key of the certificate in ${certificateFile}, both in PEM, got something else; mount the two that were made together`,
+    )
+  }
+  return { headers: {}, cert, key }
+}
+
+function fit(cert: string, key: string): boolean {
+  try {
+    return new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))
+  } catch {
+    return false
+  }
 }
 
 async function read(variable: string, file: string, mostBytes: number): Promise<string> {

@@ -68,8 +68,7 @@ export class Connection {
   static open({ url, credentials, timing, signal }: ConnectionOptions): Promise<Connection> {
     const { promise, resolve, reject } = Promise.withResolvers<Connection>()
     const socket = new WebSocket(url, [subprotocol], {
-      headers: { authorization: credentials.authorization },
-      ...(credentials.ca !== undefined && { ca: credentials.ca }),
+      ...credentials,
       maxPayload: largestMessageBytes,
       perMessageDeflate: false,
       followRedirects: false,

@@ -2,7 +2,7 @@ import { request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { setTimeout as pause } from 'node:timers/promises'
 import { probePath } from '@regent/contract/messages.ts'
-import { type ControlPlaneAccess, readCredentials } from './access.ts'
+import { type ControlPlaneAccess, type Credentials, readCredentials } from './access.ts'
 import type { LinkTiming } from './timing.ts'
 
 export interface ProbeOptions {
@@ -70,15 +70,11 @@ export class Probe {
 }
 
 /** Status of the answer to a GET; the answer itself is not read. */
-function statusOf(
-  url: URL,
-  { authorization, ca }: { readonly authorization: string; readonly ca?: string },
-  signal: AbortSignal,
-): Promise<number> {
+function statusOf(url: URL, { headers, ...certificates }: Credentials, signal: AbortSignal): Promise<number> {
   return new Promise((resolve, reject) => {
     const request = (url.protocol === 'https:' ? httpsRequest : httpRequest)(
       url,
-      { headers: { authorization, connection: 'close' }, agent: false, signal, ...(ca !== undefined && { ca }) },
+      { ...certificates, headers: { ...headers, connection: 'close' }, agent: false, signal },
       (response) => {
         resolve(response.statusCode ?? 0)
         response.destroy()

@@ -34,7 +34,7 @@ test('what the manifests write is accepted, with the defaults of what they leave
 })
 
 const required = Object.values(agent.env)
-  .filter((variable) => !('default' in variable))
+  .filter((variable) => !('default' in variable) && !('when' in variable))
   .map(({ variable }) => variable)
 
 test.each(required)('fails if %s is missing', (variable) => {
@@ -50,6 +50,8 @@ const malformed: Readonly<Record<string, readonly string[]>> = {
   CONTROL_PLANE_URL: ['', 'localhost', 'ftp://host', 'http://user:password@host'],
   CONTROL_PLANE_TOKEN_FILE: ['', 'token', './token'],
   AGENT_API_KEY_FILE: ['', 'hunter2'],
+  CLIENT_CERTIFICATE_FILE: ['', 'tls.crt'],
+  CLIENT_KEY_FILE: ['', '-----BEGIN PRIVATE KEY-----'],
   CONTROL_PLANE_CA_FILE: ['ca.crt'],
   NAMESPACE: ['', '-'],
   MAX_SESSIONS: ['0', '10001', 'many'],
@@ -87,11 +89,45 @@ test('every variable of the contract has malformed values here', () => {
 test.each(Object.entries(malformed).flatMap(([variable, texts]) => texts.map((text) => [variable, text] as const)))(
   'fails if %s is %j, in one line that names what is allowed',
   (variable, text) => {
-    const found = lines({ [variable]: text })
+    const found = lines({ ...clientCertificate(variable), [variable]: text })
     expect(found).toHaveLength(1)
     expect(found[0]).toMatch(new RegExp(`^${variable}: expected .+, got .+; .+`))
   },
 )
+
+/** Both files of the part, for a variable of it: it is nothing without the other. */
+function clientCertificate(variable?: string) {
+  const file = join(pod.folder, 'ca.crt')
+  return variable?.startsWith('CLIENT_') === false
+    ? {}
+    : { CLIENT_CERTIFICATE_FILE: file, CLIENT_KEY_FILE: file, CONTROL_PLANE_URL: 'https://control-plane.test' }
+}
+
+describe('a client certificate', () => {
+  test('is there where both of its files are named', () => {
+    expect(readConfiguration(pod.with({}))).toMatchObject({
+      configuration: { clientCertificateFile: undefined, clientKeyFile: undefined },
+    })
+    const file = join(pod.folder, 'ca.crt')
+    expect(readConfiguration(pod.with(clientCertificate()))).toMatchObject({
+      configuration: { clientCertificateFile: file, clientKeyFile: file },
+    })
+  })
+
+  test.each(['CLIENT_CERTIFICATE_FILE', 'CLIENT_KEY_FILE'])('fails if it has no %s', (variable) => {
+    expect(lines({ ...clientCertificate(), [variable]: undefined })).toEqual([
+      expect.stringMatching(
+        new RegExp(`^${variable}: expected the absolute path of a file, because CLIENT_\\w+ is set`),
+      ),
+    ])
+  })
+
+  test('fails if it should go over a plain connection', () => {
+    expect(lines({ ...clientCertificate(), CONTROL_PLANE_URL: 'http://control-plane.test' })).toEqual([
+      'CONTROL_PLANE_URL: expected an https URL, because CLIENT_CERTIFICATE_FILE is set, got http://control-plane.test; name the control plane by https, or prove the agent by something else',
+    ])
+  })
+})
 
 test('everything that is wrong is reported at once', () => {
   const found = lines({ AGENT_ID: 'A', REPLICAS: 'x', POD_IP: 'y', KUBERNETES_CA_FILE: '/nowhere/ca.crt' })
@@ -129,20 +165,24 @@ describe('together', () => {
 })
 
 describe('files', () => {
-  test.each(['KUBERNETES_TOKEN_FILE', 'KUBERNETES_CA_FILE', 'CONTROL_PLANE_TOKEN_FILE', 'CONTROL_PLANE_CA_FILE'])(
-    'fails if the file of %s is not there, is empty or is a folder',
-    (variable) => {
-      const empty = join(pod.folder, 'empty')
-      writeFileSync(empty, '')
-      const folder = join(pod.folder, 'folder')
-      mkdirSync(folder, { recursive: true })
-      expect(lines({ [variable]: join(pod.folder, 'missing') })).toEqual([
-        expect.stringMatching(`^${variable}: expected a file .+missing", which does not exist; mount it, or set `),
-      ])
-      expect(lines({ [variable]: empty })).toEqual([expect.stringContaining('which is empty')])
-      expect(lines({ [variable]: folder })).toEqual([expect.stringContaining('which is no file')])
-    },
-  )
+  test.each([
+    'KUBERNETES_TOKEN_FILE',
+    'KUBERNETES_CA_FILE',
+    'CONTROL_PLANE_TOKEN_FILE',
+    'CONTROL_PLANE_CA_FILE',
+    'CLIENT_KEY_FILE',
+  ])('fails if the file of %s is not there, is empty or is a folder', (variable) => {
+    const empty = join(pod.folder, 'empty')
+    writeFileSync(empty, '')
+    const folder = join(pod.folder, 'folder')
+    mkdirSync(folder, { recursive: true })
+    const others = clientCertificate(variable)
+    expect(lines({ ...others, [variable]: join(pod.folder, 'missing') })).toEqual([
+      expect.stringMatching(`^${variable}: expected a file .+missing", which does not exist; mount it, or set `),
+    ])
+    expect(lines({ ...others, [variable]: empty })).toEqual([expect.stringContaining('which is empty')])
+    expect(lines({ ...others, [variable]: folder })).toEqual([expect.stringContaining('which is no file')])
+  })
 
   const testAsUser = process.getuid?.() === 0 ? test.skip : test
   testAsUser('fails if a file may not be read', () => {

@@ -3,11 +3,14 @@ import type { Problem } from '@regent/contract/problem.ts'
 import { type Parsed, parseSettings } from '@regent/contract/program.ts'
 import type { Environment } from '@regent/runtime/configuration/environment.ts'
 import { fileProblems } from '@regent/runtime/configuration/files.ts'
+import { type OidcConfiguration, oidcOf, oidcProblems } from './oidc.ts'
 
 /** What the control plane reads from its environment, parsed: see `contract/control-plane.ts` for what each means. */
 export type Configuration = Parsed<typeof controlPlane> & {
   /** Whether the API and agents are served over TLS: where a certificate is named. */
   readonly servesTls: boolean
+  /** The OpenID provider of people, where there is one. */
+  readonly oidc: OidcConfiguration | undefined
 }
 
 /** The configuration, or everything that is wrong with it. */
@@ -30,7 +33,7 @@ export function readConfiguration(environment: Environment): ConfigurationResult
   if (first !== undefined) return { problems: [first, ...others] }
   if (!('settings' in parsed)) return { problems: parsed.problems as [Problem] }
   const servesTls = environment[env.tlsCertificateFile.variable] !== undefined
-  return { configuration: { ...parsed.settings, servesTls } }
+  return { configuration: { ...parsed.settings, servesTls, oidc: oidcOf(parsed.settings) } }
 }
 
 const { env } = controlPlane
@@ -59,23 +62,28 @@ function contradictions(settings: Parsed<typeof controlPlane>): Problem[] {
       severity: 'error',
     })
   }
+  problems.push(...oidcProblems(settings))
   return problems
 }
 
-/** Variables that are of use only together. */
+/** Variables that are of no use without another. */
+const needs = [
+  [env.tlsCertificateFile, env.tlsKeyFile],
+  [env.tlsKeyFile, env.tlsCertificateFile],
+  [env.etcdCertificateFile, env.etcdKeyFile],
+  [env.etcdKeyFile, env.etcdCertificateFile],
+  [env.agentCaFile, env.tlsCertificateFile],
+  [env.oidcCaFile, env.oidcIssuerUrl],
+] as const
+
 function halves(environment: Environment): Problem[] {
-  const pairs = [
-    [env.tlsCertificateFile.variable, env.tlsKeyFile.variable],
-    [env.etcdCertificateFile.variable, env.etcdKeyFile.variable],
-  ] as const
-  return pairs.flatMap(([certificate, key]) => {
-    if ((environment[certificate] === undefined) === (environment[key] === undefined)) return []
-    const [missing, there] = environment[certificate] === undefined ? [certificate, key] : [key, certificate]
+  return needs.flatMap(([{ variable: there }, { variable: missing, type }]) => {
+    if (environment[there] === undefined || environment[missing] !== undefined) return []
     return [
       {
         path: missing,
         received: 'nothing',
-        expected: `a file, because ${there} is set`,
+        expected: `a ${type}, because ${there} is set`,
         fix: `set both, or neither`,
         severity: 'error' as const,
       },

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { createSecureContext, type SecureContextOptions, type Server } from 'node:tls'
 import { errorCode } from '@regent/runtime/error-code.ts'
@@ -7,11 +8,14 @@ export interface TlsFilesOptions {
   /** PEM, with the certificates between it and the authority. */
   readonly certificateFile: string
   readonly keyFile: string
-  /** The authority of client certificates, PEM. @default none are asked for */
+  /** The authorities of client certificates, PEM. @default none are asked for */
   readonly clientCaFile?: string
 }
 
-/** What a server is told of its certificate: the lowest version of TLS with it. */
+/**
+ * What a server is told of its certificate: the lowest version of TLS with it. With `ca` it is to ask for certificates
+ * of those authorities.
+ */
 export type TlsSettings = Pick<SecureContextOptions, 'cert' | 'key' | 'ca' | 'minVersion'>
 
 /** How often the files are looked at, in milliseconds. A Secret that was changed takes a minute to be mounted anyway. */
@@ -34,7 +38,7 @@ export class TlsFiles {
     const [cert, key, ca] = await Promise.all([
       contentOf(certificateFile),
       contentOf(keyFile),
-      clientCaFile === undefined ? undefined : contentOf(clientCaFile),
+      clientCaFile === undefined ? undefined : authoritiesIn(clientCaFile),
     ])
     const settings: TlsSettings = { cert, key, minVersion: 'TLSv1.2', ...(ca !== undefined && { ca }) }
     try {
@@ -65,7 +69,11 @@ export class TlsFiles {
         if (fingerprint(settings) === current) return
         server.setSecureContext(settings)
         current = fingerprint(settings)
-        log.info('tls-certificate-replaced', { file: this.#options.certificateFile })
+        const { certificateFile, clientCaFile } = this.#options
+        log.info('tls-certificate-replaced', {
+          file: certificateFile,
+          ...(clientCaFile !== undefined && { clientCaFile }),
+        })
       } catch (error) {
         log.warn('tls-certificate-unusable', { error: error as Error, message: 'the one in use stays' })
       } finally {
@@ -80,6 +88,26 @@ export class TlsFiles {
 
 function fingerprint({ cert, key, ca }: TlsSettings): string {
   return JSON.stringify([cert, key, ca])
+}
+
+/** TLS takes anything for an authority, and then trusts nobody: what is none is found out here. */
+async function authoritiesIn(file: string): Promise<string> {
+  const content = await contentOf(file)
+  const found = content.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
+  if (found.length === 0 || !found.every(isAuthority)) {
+    throw new Error(
+      `${file}: expected certificates of authorities in PEM, got ${found.length === 0 ? 'none' : 'something else among them'}; mount the authority that signs the certificates of agents`,
+    )
+  }
+  return content
+}
+
+function isAuthority(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).ca
+  } catch {
+    return false
+  }
 }
 
 async function contentOf(file: string): Promise<string> {

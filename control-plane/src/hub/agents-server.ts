@@ -1,10 +1,12 @@
+import { constants } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import type { Duplex } from 'node:stream'
-import type { SecureContextOptions } from 'node:tls'
 import { connectPath, largestMessageBytes, probePath, subprotocol } from '@regent/contract/messages.ts'
 import { listen } from '@regent/runtime/listen.ts'
 import { type WebSocket, WebSocketServer } from 'ws'
+import type { TlsSettings } from '../http/tls-files.ts'
+import { flushTogether } from './flush-together.ts'
 
 /** Nobody who means well needs longer to send the few headers of a handshake, in milliseconds. */
 const handshakeMilliseconds = 5_000
@@ -25,8 +27,11 @@ export interface AgentsServerOptions<Identity> {
   readonly address: string
   /** Port; 0 takes any free one. */
   readonly port: number
-  /** Certificate and key in PEM; absent: plain HTTP. */
-  readonly tls?: SecureContextOptions
+  /**
+   * Certificate and key in PEM; absent: plain HTTP. With authorities, clients are asked for a certificate. One that is
+   * wrong, or none, ends no connection: `authenticate` must look whether TLS has verified it.
+   */
+  readonly tls?: TlsSettings
   /** Most connections at once. */
   readonly mostConnections: number
   /** Who is calling, or why it may not. Must settle in bounded time. */
@@ -55,7 +60,8 @@ export class AgentsServer<Identity> {
       connectionsCheckingInterval: 1_000,
       maxHeaderSize: mostHeaderBytes,
     }
-    this.#server = options.tls === undefined ? createServer(settings) : createTlsServer({ ...settings, ...options.tls })
+    this.#server =
+      options.tls === undefined ? createServer(settings) : createTlsServer({ ...settings, ...ofTls(options.tls) })
     this.#server.maxConnections = options.mostConnections
     this.#sockets = new WebSocketServer({
       noServer: true,
@@ -79,9 +85,9 @@ export class AgentsServer<Identity> {
     return listen(this.#server, this.#options.address, this.#options.port)
   }
 
-  /** Takes another certificate for connections from now on. */
-  useCertificate(tls: SecureContextOptions): void {
-    if ('setSecureContext' in this.#server) this.#server.setSecureContext(tls)
+  /** Takes another certificate, and other authorities, for connections from now on. */
+  useCertificate(tls: TlsSettings): void {
+    if ('setSecureContext' in this.#server) this.#server.setSecureContext(withoutTickets(tls))
   }
 
   /** Takes no connection any more. Those that are open stay: their owners end them. */
@@ -107,6 +113,7 @@ export class AgentsServer<Identity> {
       refuse(socket, judged)
       return
     }
+    flushTogether(socket)
     this.#sockets.handleUpgrade(request, socket, head, (webSocket) => {
       this.#options.onAgent(webSocket, judged.identity)
     })
@@ -132,6 +139,20 @@ export class AgentsServer<Identity> {
       this.#handshakes -= 1
     }
   }
+}
+
+function ofTls(tls: TlsSettings) {
+  return {
+    ...withoutTickets(tls),
+    handshakeTimeout: handshakeMilliseconds,
+    // Agents of the same cluster have a token instead of a certificate.
+    ...(tls.ca !== undefined && { requestCert: true, rejectUnauthorized: false }),
+  }
+}
+
+/** A session that is resumed is not verified again: authorities that were replaced would go on to count for it. */
+function withoutTickets(tls: TlsSettings) {
+  return { ...tls, secureOptions: constants.SSL_OP_NO_TICKET }
 }
 
 interface Answer {

@@ -4,7 +4,7 @@ import type { Log } from '@regent/runtime/logging/log.ts'
 import type { AgentIdentity } from '../identity/agent-identity.ts'
 import type { Agents } from '../identity/agents.ts'
 import { bearerOf } from '../identity/bearer.ts'
-import { IdentityUnavailable, Unauthenticated } from '../identity/refusal.ts'
+import { IdentityUnavailable, type RefusalReason, Unauthenticated } from '../identity/refusal.ts'
 import { StoreUnavailable } from '../store/errors.ts'
 import type { Refusal } from './agents-server.ts'
 
@@ -21,11 +21,10 @@ export function authenticateAgents({ agents, isReady, log }: AuthenticateOptions
     if (!isReady()) return { status: 503, message: 'this pod cannot register agents at the moment' }
     try {
       const certificate = verifiedCertificate(request)
-      const identity =
-        certificate === undefined
-          ? await agents.identify(bearerOf(request.headers.authorization))
-          : agents.identifyCertificate(certificate)
-      return { identity }
+      if (certificate !== undefined) return { identity: agents.identifyCertificate(certificate) }
+      const { authorization } = request.headers
+      if (authorization === undefined) throw new Unauthenticated(reasonOfCertificate(request))
+      return { identity: await agents.identify(bearerOf(authorization)) }
     } catch (error) {
       const address = request.socket.remoteAddress
       if (error instanceof Unauthenticated) {
@@ -40,6 +39,15 @@ export function authenticateAgents({ agents, isReady, log }: AuthenticateOptions
       return { status: 503, message: 'who this is could not be told' }
     }
   }
+}
+
+/** Why the certificate of a client that sent nothing else does not count. */
+function reasonOfCertificate({ socket }: IncomingMessage): RefusalReason {
+  if (!(socket instanceof TLSSocket) || socket.getPeerX509Certificate() === undefined) return 'missing'
+  // A code of OpenSSL, whatever the types say.
+  const code = String(socket.authorizationError)
+  if (code === 'CERT_HAS_EXPIRED') return 'expired'
+  return code === 'CERT_NOT_YET_VALID' ? 'not-yet-valid' : 'authority'
 }
 
 /** The certificate of the client, DER; nothing where it sent none, or one that TLS could not verify. */

@@ -3,6 +3,7 @@ import { agentId as agentIdSchema } from '@regent/contract/api.ts'
 import { filled, namespaceNames, objectNames } from '@regent/contract/names.ts'
 import type { AgentIdentity } from './agent-identity.ts'
 import type { AgentKeys } from './agent-keys.ts'
+import { type Clock, systemClock } from './clock.ts'
 import { Unauthenticated } from './refusal.ts'
 import type { ServiceAccountTokens } from './service-account-tokens.ts'
 
@@ -10,6 +11,8 @@ export interface AgentsOptions {
   readonly keys: Pick<AgentKeys, 'check'>
   /** Tokens of the cluster that the control plane runs in. @default none are accepted */
   readonly serviceAccounts?: Pick<ServiceAccountTokens, 'check'>
+  /** @default the system's */
+  readonly clock?: Clock
 }
 
 /** What the common name of an agent's certificate begins with. */
@@ -48,7 +51,7 @@ export class Agents {
    *
    * @param certificate DER, of a connection whose certificate TLS has *verified* against the authority of agents; whether
    * it did is not looked at here
-   * @throws Unauthenticated where its subject is anything but one common name of an agent
+   * @throws Unauthenticated where its subject is anything but one common name of an agent, or it has expired since
    */
   identifyCertificate(certificate: Uint8Array): AgentIdentity {
     let parsed: X509Certificate
@@ -63,7 +66,9 @@ export class Agents {
       .flatMap((line) => (line.startsWith('CN=') ? [line.slice('CN='.length)] : []))
     const agentId = names.length === 1 ? idAfter(certificatePrefix, names[0] ?? '') : undefined
     if (agentId === undefined) throw new Unauthenticated('subject')
-    return { agentId, by: 'certificate', expiresAt: new Date(parsed.validTo) }
+    const expiresAt = new Date(parsed.validTo)
+    if (expiresAt.getTime() <= (this.#options.clock ?? systemClock).wallMs()) throw new Unauthenticated('expired')
+    return { agentId, by: 'certificate', expiresAt }
   }
 }
 

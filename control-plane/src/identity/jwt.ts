@@ -1,25 +1,8 @@
+import type { SignatureAlgorithm } from '@regent/contract/oidc.ts'
 import { errors, type JWTPayload, jwtVerify } from 'jose'
 import { type Clock, systemClock } from './clock.ts'
 import type { KeySet } from './key-set.ts'
 import { IdentityUnavailable, type RefusalReason, Unauthenticated } from './refusal.ts'
-
-/**
- * Algorithms with public keys. `none` is no algorithm, and the symmetric ones are not here: a public key that is taken
- * for a shared secret is known to everybody.
- */
-export const signatureAlgorithms = [
-  'RS256',
-  'RS384',
-  'RS512',
-  'PS256',
-  'PS384',
-  'PS512',
-  'ES256',
-  'ES384',
-  'ES512',
-  'EdDSA',
-] as const
-export type SignatureAlgorithm = (typeof signatureAlgorithms)[number]
 
 /** How far the clocks of who issued a token and of this machine may be apart, in seconds. */
 export const clockToleranceSeconds = 30

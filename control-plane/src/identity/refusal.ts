@@ -10,18 +10,21 @@ export type RefusalReason =
   | 'issuer'
   | 'audience'
   | 'subject'
+  | 'authority'
 
 const sentences: Readonly<Record<RefusalReason, string>> = {
   missing: 'there are no credentials; send "Authorization: Bearer <token>"',
   malformed: 'the credentials are no token of a form that is known here; send exactly one bearer token',
   unknown: 'the token is not known, or was revoked; ask an administrator for a new one',
-  expired: 'the token has expired; get a new one',
-  'not-yet-valid': 'the token is not valid yet; compare the clocks of who issued it and of the control plane',
+  expired: 'the token or certificate has expired; get a new one',
+  'not-yet-valid':
+    'the token or certificate is not valid yet; compare the clocks of who issued it and of the control plane',
   algorithm: 'the token is signed by an algorithm that is not allowed here',
   signature: 'the signature of the token is by none of the keys of its issuer',
   issuer: 'the token is of another issuer than those that are trusted here',
   audience: 'the token is for another audience; ask for one whose audience is the control plane',
-  subject: 'the subject of the token is nobody who may call here',
+  subject: 'the subject of the token or certificate is nobody who may call here',
+  authority: 'the client certificate is not by the authority that is trusted here; get one of that authority',
 }
 
 /** The caller did not prove who it is. HTTP 401, close code 4401. */

@@ -1,7 +1,8 @@
 import { controlPlaneAudience } from '@regent/contract/names.ts'
+import type { SignatureAlgorithm } from '@regent/contract/oidc.ts'
 import { z } from 'zod'
 import type { Clock } from './clock.ts'
-import { checkJwt, type SignatureAlgorithm } from './jwt.ts'
+import { checkJwt } from './jwt.ts'
 import type { KeySet } from './key-set.ts'
 import { Unauthenticated } from './refusal.ts'
 

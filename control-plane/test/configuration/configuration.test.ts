@@ -67,6 +67,70 @@ describe('fails if', () => {
   ])('%s', (_, changed, expected) => expect(problems(changed)).toContain(expected))
 })
 
+const oidc = {
+  OIDC_ISSUER_URL: 'https://login.example.com/realms/main/',
+  OIDC_AUDIENCE: 'regent',
+  OIDC_ROLE_CLAIM: '["realm_access","roles"]',
+  OIDC_ADMINS: '["platform team"]',
+}
+
+describe('an OpenID provider', () => {
+  test('is there where it is named, with what makes whom of its people', () => {
+    expect(read()).toMatchObject({ configuration: { oidc: undefined } })
+    const changed = {
+      OIDC_VIEWERS: '["everybody","CN=a,OU=b","__proto__"]',
+      OIDC_NAME_CLAIM: 'email',
+      OIDC_ALGORITHMS: 'PS256',
+      OIDC_CA_FILE: '/etc/hostname',
+    }
+    expect(read({ ...oidc, ...changed })).toMatchObject({
+      configuration: {
+        oidc: {
+          issuer: 'https://login.example.com/realms/main/',
+          audience: 'regent',
+          roleClaim: ['realm_access', 'roles'],
+          nameClaim: 'email',
+          algorithms: ['PS256'],
+          caFile: '/etc/hostname',
+        },
+      },
+    })
+    const result = read({ ...oidc, ...changed })
+    const roles = 'configuration' in result ? Object.entries(result.configuration.oidc?.roles ?? {}) : []
+    expect(roles).toEqual([
+      ['everybody', 'viewer'],
+      ['CN=a,OU=b', 'viewer'],
+      ['__proto__', 'viewer'],
+      ['platform team', 'admin'],
+    ])
+  })
+
+  test.each<[string, Environment, string]>([
+    ['its audience is missing', { OIDC_AUDIENCE: undefined }, 'OIDC_AUDIENCE: expected 1 to 256 printable'],
+    ['nobody has a role', { OIDC_ADMINS: '[]' }, 'OIDC_ADMINS: expected a value in OIDC_VIEWERS, OIDC_OPERATORS or'],
+    [
+      'a value gives two roles',
+      { OIDC_OPERATORS: '["a"]', OIDC_ADMINS: '["a"]' },
+      'OIDC_ADMINS: expected every value once, got "a", which is in OIDC_OPERATORS too',
+    ],
+    ['it is asked without TLS', { OIDC_ISSUER_URL: 'http://a' }, 'OIDC_ISSUER_URL: expected one https URL'],
+    ['it signs with what everybody knows', { OIDC_ALGORITHMS: 'HS256' }, 'OIDC_ALGORITHMS: expected some of RS256'],
+    ['its authority is not there', { OIDC_CA_FILE: '/absent' }, 'OIDC_CA_FILE: expected a file that is there'],
+  ])('fails if %s', (_, changed, expected) => expect(problems({ ...oidc, ...changed })).toContain(expected))
+
+  test('fails if it has an authority and is not named itself', () => {
+    expect(problems({ OIDC_CA_FILE: '/etc/hostname' })).toContain(
+      'OIDC_ISSUER_URL: expected a url, because OIDC_CA_FILE',
+    )
+  })
+})
+
+test('fails if client certificates are asked for without TLS', () => {
+  expect(problems({ AGENT_CA_FILE: '/etc/hostname' })).toContain(
+    'TLS_CERTIFICATE_FILE: expected a file, because AGENT_CA_FILE is set',
+  )
+})
+
 test('TLS is served where a certificate is named', () => {
   const pod = podEnvironment()
   made.push(pod)

@@ -88,6 +88,37 @@ describe('TLS of the API', () => {
       expect(target.given[0]).toMatchObject({ key: second.key })
     })
 
+    describe('with the authority of clients', () => {
+      const clientCaFile = join(folder, 'ca.crt')
+      const asking = new TlsFiles({ certificateFile, keyFile, clientCaFile })
+
+      test('are all given to the server when one of them changes', async () => {
+        writeFileSync(clientCaFile, first.certificate)
+        const target = server()
+        const end = asking.keepFresh(target, await asking.read(), recordedLog().log, 5)
+        const both = first.certificate + serverCertificate(['127.0.0.1']).certificate
+        writeFileSync(clientCaFile, both)
+        await waitFor('the second authority', () => target.given.length > 0, { everyMilliseconds: 5 })
+        end()
+        expect(target.given).toEqual([{ cert: first.certificate, key: first.key, ca: both, minVersion: 'TLSv1.2' }])
+      })
+
+      test.each([
+        ['nothing that is one', 'secret', /expected certificates of authorities in PEM, got none/],
+        ['a key', first.key, /got none/],
+        [
+          'something broken beside it',
+          `${first.certificate}-----BEGIN CERTIFICATE-----\nsecret\n-----END CERTIFICATE-----\n`,
+          /got something else among them/,
+        ],
+      ])('are refused where it is %s: TLS would trust nobody, and say nothing', async (_, content, why) => {
+        writeFileSync(clientCaFile, content)
+        const error: unknown = await asking.read().catch((thrown: unknown) => thrown)
+        expect(String(error)).toMatch(why)
+        expect(String(error)).not.toMatch(/secret|PRIVATE/)
+      })
+    })
+
     test.each([
       ['missing', () => rmSync(keyFile), /tls\.key cannot be read \(ENOENT\)/],
       ['no certificate', () => writeFileSync(certificateFile, 'secret'), /what TLS refuses/],
