@@ -144,7 +144,7 @@ export class CommandIntake {
       then: [
         { get: keys.agent(agentId) },
         { count: prefixes.openCommands(agentId) },
-        ...batch.map(({ wanted }) => ({ get: keys.commandPayload(agentId, wanted.command.commandId) })),
+        ...(again ? batch.map(({ wanted }) => ({ get: keys.commandPayload(agentId, wanted.command.commandId) })) : []),
         ...batch.flatMap(({ wanted }) =>
           wanted.idempotency ? [{ get: keys.idempotency(wanted.idempotency.hash) }] : [],
         ),
@@ -157,14 +157,14 @@ export class CommandIntake {
       throw new Conflict(`agent '${agentId}' is ${approval}; approve it before you give it commands`)
     }
     let room = mostOpen - (results[1]?.kind === 'get' ? results[1].count : 0)
-    const stored = results.slice(2, 2 + batch.length).map((result) => itemsOf(result)[0])
-    const used = results.slice(2 + batch.length).flatMap((result) => itemsOf(result))
+    const stored = (again ? results.slice(2, 2 + batch.length) : []).map((result) => itemsOf(result)[0])
+    const used = results.slice(2 + stored.length).flatMap((result) => itemsOf(result))
     const admitted: Waiting[] = []
     for (const [index, waiting] of batch.entries()) {
       const { wanted, resolve, reject } = waiting
       const { idempotency } = wanted
       const before = idempotency && used.find(({ key }) => key === keys.idempotency(idempotency.hash))
-      if (again && stored[index] !== undefined) {
+      if (stored[index] !== undefined) {
         resolve({ command: commandResource(wanted.command, wanted.payload), created: true })
       } else if (idempotency !== undefined && before !== undefined) {
         this.#existing(before, idempotency.bodyHash).then(resolve, reject)
