@@ -4,6 +4,10 @@ import type { ClientEvent } from './history/history.ts'
 
 /** Longest that one request may take, in milliseconds. */
 const requestMs = 5_000
+/** Longest that a command is asked for, in milliseconds: on a slow machine a full queue may take a minute to empty. */
+const patienceMs = 300_000
+/** Before a command is asked for again, in milliseconds. */
+const againMs = 250
 
 export interface CommandStreamOptions {
   /** Asked for at each request: where the API is, and with which token. */
@@ -23,14 +27,35 @@ export class CommandStream {
   readonly #stop = new AbortController()
   readonly #clients: readonly Promise<void>[]
   #asked = 0
+  #failure: Error | undefined
+  #isAbandoned = false
 
   constructor(options: CommandStreamOptions) {
     this.#options = options
-    this.#clients = Array.from({ length: options.clients }, (_, index) => this.#ask(index))
+    this.#clients = Array.from({ length: options.clients }, (_, index) =>
+      this.#ask(index).catch((error: unknown) => {
+        // Thrown by whoever looks next: rejected here, it would end the process and leave those that it started.
+        this.#failure ??= error instanceof Error ? error : new Error(String(error))
+        this.#stop.abort()
+      }),
+    )
   }
 
-  /** Asks for no more, and waits until what was asked for is answered. */
+  /** @throws Error where a command was refused for good, or never answered */
+  assertAlive(): void {
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  /** Asks for no more, and waits until what was asked for is answered. @throws as {@link assertAlive} does */
   async stop(): Promise<void> {
+    this.#stop.abort()
+    await Promise.all(this.#clients)
+    this.assertAlive()
+  }
+
+  /** Gives up whatever is asked for. */
+  async abandon(): Promise<void> {
+    this.#isAbandoned = true
     this.#stop.abort()
     await Promise.all(this.#clients)
   }
@@ -49,7 +74,9 @@ export class CommandStream {
 
   /** Nobody gives up: a command that may have been stored is asked for again until it is known. */
   async #untilAnswered(key: string, target: string): Promise<void> {
-    for (let attempt = 1; attempt <= 300; attempt += 1) {
+    const began = performance.now()
+    let last = ''
+    while (!this.#isAbandoned && performance.now() - began < patienceMs) {
       try {
         const { url, bearer } = this.#options.api()
         const response = await fetch(`${url}${apiPrefix}/agents/local/commands`, {
@@ -70,13 +97,15 @@ export class CommandStream {
           return
         }
         // Too much at once, or away: nothing was stored, or it is found by its key.
-        if (response.status !== 429 && response.status < 500) throw new Refused(`${response.status}: ${text}`)
+        last = `${response.status}: ${text}`
+        if (response.status !== 429 && response.status < 500) throw new Refused(last)
       } catch (error) {
         if (error instanceof Refused) throw error
+        last = String(error)
       }
-      await pause(100)
+      await pause(againMs)
     }
-    throw new Error(`nobody answered ${key}`)
+    throw new Error(`${key} was not taken for ${patienceMs / 1000} s; the last answer: ${last}`)
   }
 }
 

@@ -52,13 +52,15 @@ export async function failovers(options: FailoversOptions): Promise<History> {
     agentEnvironment: shortTimings,
     ...options.chain,
   })
+  let stream: CommandStream | undefined
   try {
     await chain.leader()
     const recorder = new StoreRecorder(await binary('etcdctl'), chain.etcd.endpoints)
-    const stream = new CommandStream({ api: () => chain.api, clients: 4, everyMs: 50, targets: 8 })
+    stream = new CommandStream({ api: () => chain.api, clients: 4, everyMs: 50, targets: 8 })
     for (let number = 1; number <= count; number += 1) {
       const fault = among[Math.floor(random() * among.length)] ?? 'leader stops'
       say(`${number}/${count} ${fault}`)
+      stream.assertAlive()
       await chain.leader()
       await inject(chain, fault, random)
       await pause(200 + random() * 500)
@@ -68,6 +70,7 @@ export async function failovers(options: FailoversOptions): Promise<History> {
     await atRest(chain)
     return { client: stream.events, store: await recorder.finish(), effects: await effectsOf() }
   } finally {
+    await stream?.abandon()
     await chain.close()
   }
 }
