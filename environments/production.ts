@@ -21,6 +21,7 @@ export const production = extend(base, import.meta, {
       peerSecretName: 'regent-consensus-peer-tls',
       serverSecretName: 'regent-consensus-server-tls',
       clientSecretName: 'regent-consensus-client-tls',
+      rootSecretName: 'regent-consensus-root-tls',
     },
   },
 })

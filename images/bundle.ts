@@ -29,23 +29,23 @@ const banner = [
 ].join(' ')
 
 /**
- * Bundles a program and the workers that it starts. Names are kept, so that what an error prints can be read.
+ * Bundles programs and the workers that they start. Names are kept, so that what an error prints can be read.
  *
- * @param main the program's own module
+ * @param mains the programs' own modules
  * @param top the folder that sources are named from: the top of the project
- * @throws when a module cannot be resolved, or two workers would have the same name
+ * @throws when a module cannot be resolved, or two of them would have the same name
  */
-export async function bundle(main: string, top: string): Promise<Bundle> {
+export async function bundle(mains: readonly string[], top: string): Promise<Bundle> {
   try {
-    return await bundled(main, top)
+    return await bundled(mains, top)
   } finally {
     // It runs as a process of its own, which would outlive its use, and keep a test's process from ending.
     await stop()
   }
 }
 
-async function bundled(main: string, top: string): Promise<Bundle> {
-  let entries = [main]
+async function bundled(mains: readonly string[], top: string): Promise<Bundle> {
+  let entries = mains
   for (let round = 0; round < mostRounds; round++) {
     const workers = new Set<string>()
     const result = await build({
@@ -76,7 +76,7 @@ async function bundled(main: string, top: string): Promise<Bundle> {
     }
     entries = [...entries, ...found]
   }
-  throw new Error(`${main}: expected workers that start workers at most ${mostRounds} deep, got more`)
+  throw new Error(`${mains.join(', ')}: expected workers that start workers at most ${mostRounds} deep, got more`)
 }
 
 function namedEntries(files: readonly string[]): Record<string, string> {

@@ -41,7 +41,10 @@ export async function prepareContext(folder: string, props: ContextProps): Promi
   )
   await cp(join(import.meta.dirname, 'assemble.sh'), join(folder, 'assemble.sh'))
 
-  const { files, sources } = await bundle(join(top, image.workspace, image.main), top)
+  const { files, sources } = await bundle(
+    [image.main, ...image.others].map((main) => join(top, image.workspace, main)),
+    top,
+  )
   for (const [name, content] of files) await write(join(folder, 'program/app', name), content)
   const packages = await bundledPackages(sources, top)
   const name = `regent-${image.name}`

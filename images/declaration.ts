@@ -11,6 +11,8 @@ export interface ImageDeclaration {
   readonly workspace: string
   /** The program's module, from the workspace. */
   readonly main: string
+  /** Modules of programs that the image holds besides, which are run by their names: `/app/<name>.mjs`. */
+  readonly others: readonly string[]
 }
 
 /** Every image of our own, by its name. */

@@ -1,4 +1,5 @@
 import { agent } from '@regent/contract/agent.ts'
+import { consensusAccess } from '@regent/contract/consensus-access.ts'
 import { controlPlane } from '@regent/contract/control-plane.ts'
 import { etcd } from '@regent/contract/etcd.ts'
 import { labels } from '@regent/contract/names.ts'
@@ -9,6 +10,7 @@ import { Agent, type AgentsControlPlane, type AgentsProof } from './agent/agent.
 import { agentIdentity } from './agent/identity.ts'
 import { isAtLeast } from './config/cluster-settings.ts'
 import type { Environment } from './config/environment.ts'
+import { consensusAccessIdentity } from './consensus/access.ts'
 import { Consensus } from './consensus/consensus.ts'
 import { consensusIdentity } from './consensus/identity.ts'
 import { ControlPlane, controlPlaneIdentity } from './control-plane/control-plane.ts'
@@ -62,6 +64,11 @@ export function compose(environment: Environment, imageLock: ImageLock): App {
       { program: controlPlane, parts: ours.parts, identity: controlPlaneIdentity, settingsPath: 'controlPlane' },
       { program: etcd, parts: consensus.parts, identity: consensusIdentity, settingsPath: 'consensus' },
     )
+    if (consensus.access !== undefined) {
+      const { parts } = consensus.access
+      const identity = consensusAccessIdentity
+      endpoints.push({ program: consensusAccess, parts, identity, settingsPath: 'consensus.tls' })
+    }
     agentsControlPlane = { url: ours.agentsUrl, caSecretName: ours.caSecretName, proof: undefined }
   } else if (environment.agent.controlPlane !== null) {
     const { url, caSecretName } = environment.agent.controlPlane

@@ -6,4 +6,5 @@ export const agentImage = {
   workspace: 'agent',
   /** The program, from the workspace. Workers that it starts are found by themselves: see docs/images.md. */
   main: 'src/main.ts',
+  others: [],
 } as const

@@ -6,4 +6,6 @@ export const controlPlaneImage = {
   workspace: 'control-plane',
   /** The program, from the workspace. */
   main: 'src/main.ts',
+  /** Keeps etcd's users: a few modules of its own beside those of the store. */
+  others: ['src/consensus-access.ts'],
 } as const

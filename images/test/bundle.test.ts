@@ -26,7 +26,7 @@ async function output(file: string): Promise<string> {
 }
 
 async function bundled(main: string): Promise<string> {
-  const { files } = await bundle(join(top, main), top)
+  const { files } = await bundle([join(top, main)], top)
   for (const [name, content] of files) write({ [`out/${name}`]: Buffer.from(content).toString() })
   return join(top, 'out/main.mjs')
 }
@@ -65,14 +65,29 @@ describe('a bundle', () => {
     expect(await output(await bundled('src/main.ts'))).toBe('string,function,string,string\n')
   })
 
+  test('holds several programs, each run by its name, and what they share once', async () => {
+    write({
+      'package.json': '{"type":"module"}',
+      'src/main.ts': `import { shared } from './shared.ts'; console.log('main', shared)`,
+      'src/other.ts': `import { shared } from './shared.ts'; console.log('other', shared)`,
+      'src/shared.ts': `export const shared: string = 'said once'`,
+    })
+    const { files } = await bundle([join(top, 'src/main.ts'), join(top, 'src/other.ts')], top)
+    for (const [name, content] of files) write({ [`out/${name}`]: Buffer.from(content).toString() })
+    expect(await output(join(top, 'out/main.mjs'))).toBe('main said once\n')
+    expect(await output(join(top, 'out/other.mjs'))).toBe('other said once\n')
+    const texts = [...files.values()].map((content) => Buffer.from(content).toString())
+    expect(texts.filter((text) => text.includes('said once'))).toHaveLength(1)
+  })
+
   test('is the same from another folder', async () => {
     write(worker)
-    const first = await bundle(join(top, 'src/main.ts'), top)
+    const first = await bundle([join(top, 'src/main.ts')], top)
     const before = top
     top = mkdtempSync(join(tmpdir(), 'regent-elsewhere-'))
     try {
       write(worker)
-      expect(await bundle(join(top, 'src/main.ts'), top)).toEqual(first)
+      expect(await bundle([join(top, 'src/main.ts')], top)).toEqual(first)
     } finally {
       rmSync(before, { recursive: true })
     }
@@ -85,12 +100,12 @@ describe('a bundle', () => {
       'src/worker.ts': `export default new URL('./elector/worker.ts', import.meta.url)`,
     })
     write({ 'src/main.ts': `export default [new URL('./worker.ts', import.meta.url)]` })
-    await expect(bundle(join(top, 'src/main.ts'), top)).rejects.toThrow(/a name of its own, got that of/)
+    await expect(bundle([join(top, 'src/main.ts')], top)).rejects.toThrow(/a name of its own, got that of/)
   })
 
   test('fails if a module is not there', async () => {
     write({ 'src/main.ts': `import 'absent'` })
-    await expect(bundle(join(top, 'src/main.ts'), top)).rejects.toThrow(/Could not resolve "absent"/)
+    await expect(bundle([join(top, 'src/main.ts')], top)).rejects.toThrow(/Could not resolve "absent"/)
   })
 })
 
@@ -109,7 +124,7 @@ describe('the packages of a bundle', () => {
 
   test('are those of which something is in it, with what their licences ask to pass on', async () => {
     write({ ...files, 'package-lock.json': lock('1.2.3') })
-    const { sources } = await bundle(join(top, 'src/main.ts'), top)
+    const { sources } = await bundle([join(top, 'src/main.ts')], top)
     const packages = await bundledPackages(sources, top)
     const notices = ['Do as you like.\n']
     expect(packages).toEqual([{ name: '@a/used', version: '1.2.3', license: 'ISC', integrity: 'sha512-AAAA', notices }])
@@ -125,7 +140,7 @@ describe('the packages of a bundle', () => {
     ['one is not locked', '{"packages":{}}', /integrity of node_modules\/@a\/used, got none/],
   ])('fail if %s', async (_, text, expected) => {
     write({ ...files, 'package-lock.json': text })
-    const { sources } = await bundle(join(top, 'src/main.ts'), top)
+    const { sources } = await bundle([join(top, 'src/main.ts')], top)
     await expect(bundledPackages(sources, top)).rejects.toThrow(expected)
   })
 })

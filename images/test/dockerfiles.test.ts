@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { agent } from '@regent/contract/agent.ts'
 import { controlPlane } from '@regent/contract/control-plane.ts'
 import type { Program } from '@regent/contract/program.ts'
@@ -51,6 +51,12 @@ describe.each([...imageDeclarations.values()])('the Dockerfile of $name', ({ nam
       'SOURCE=https://r.example/source',
     ])
   })
+})
+
+test.each([...imageDeclarations.values()])('the programs of $name have files and names of their own', (image) => {
+  const modules = [image.main, ...image.others]
+  for (const file of modules) expect(existsSync(join(top, image.workspace, file))).toBe(true)
+  expect(new Set(modules.map((file) => basename(file))).size).toBe(modules.length)
 })
 
 describe('arguments', () => {

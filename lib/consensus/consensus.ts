@@ -1,4 +1,5 @@
 import { etcd } from '@regent/contract/etcd.ts'
+import { etcdRoot } from '@regent/contract/etcd-users.ts'
 import { namespaceNames, objectNames, priorityClassNames } from '@regent/contract/names.ts'
 import type { Part } from '@regent/contract/variable.ts'
 import { k8s } from 'cdk8s-plus-28'
@@ -15,6 +16,7 @@ import { ProgramAccess } from '../workload/program-access.ts'
 import { programContainer } from '../workload/program-container.ts'
 import { imageWaivers, waiverAnnotations } from '../workload/waivers.ts'
 import { etcdFlags, peerTlsFolder, schemeOf, serverTlsFolder, volumeFolder } from './etcd-flags.ts'
+import { ConsensusAccess } from './access.ts'
 import { consensusIdentity } from './identity.ts'
 import { membership } from './membership.ts'
 import { memberSpread } from './placement.ts'
@@ -48,6 +50,8 @@ export class Consensus extends Construct {
   readonly clientUrl: string
   /** Secret that a client connects with; none where clients need no certificate. */
   readonly clientTlsSecretName: string | undefined
+  /** What keeps etcd's users; none where clients need no certificate, by which alone etcd could know them. */
+  readonly access: ConsensusAccess | undefined
   /** The optional parts of the program that are on: etcd has none. */
   readonly parts: ReadonlySet<Part> = new Set()
 
@@ -130,6 +134,15 @@ export class Consensus extends Construct {
         unhealthyPodEvictionPolicy: 'IfHealthyBudget',
       })
     }
+    this.access =
+      tls === null
+        ? undefined
+        : new ConsensusAccess(this, 'users', {
+            clientUrl: this.clientUrl,
+            rootSecretName: tls.rootSecretName,
+            resources: tls.accessResources,
+            images: props.images,
+          })
     if (props.guarded) new ReplicaGuard(this, 'replica-guard', { namespace })
     this.addExternals(props, namespace)
   }
@@ -167,7 +180,14 @@ export class Consensus extends Construct {
         : [
             { name: tls.peerSecretName, purpose: 'certificate between members of etcd, for every ordinal' },
             { name: tls.serverSecretName, purpose: 'certificate that members of etcd serve clients with' },
-            { name: tls.clientSecretName, purpose: 'certificate that the control plane connects to etcd with' },
+            {
+              name: tls.clientSecretName,
+              purpose: `certificate that the control plane connects to etcd with; common name ${objectNames.controlPlane}`,
+            },
+            {
+              name: tls.rootSecretName,
+              purpose: `certificate that users and roles of etcd are kept with; common name ${etcdRoot.name}`,
+            },
           ]
     for (const secret of secrets) {
       new External(this, secret.name, { kind: 'Secret', namespace, keys: tlsKeys, ...secret })

@@ -39,6 +39,8 @@ export function etcdFlags(settings: DeepReadonly<ConsensusSettings>, namespace: 
     // Entries of the Raft log between two of its own snapshots; nothing to do with backups.
     '--snapshot-count=10000',
     '--feature-gates=InitialCorruptCheck=true',
+    // It speaks JSON for callers whom it cannot tell apart. Nothing of ours calls it.
+    '--enable-grpc-gateway=false',
     ...(settings.tls === null
       ? []
       : [

@@ -52,7 +52,7 @@ export function consensusProblems(environment: Environment): readonly Problem[] 
       'tls',
       'null',
       'Secrets outside of development',
-      'name the three Secrets: everything that the control plane knows would travel in the clear',
+      'name the four Secrets: everything that the control plane knows would travel in the clear, and whoever reaches etcd could do everything there',
     )
   }
   return problems

@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { etcdRoot } from '@regent/contract/etcd-users.ts'
+import { objectNames } from '@regent/contract/names.ts'
 import { bytes, count, externalSecret, resources } from '../config/fields.ts'
 
 /** etcd, the store behind the control plane. One per region, never stretched over regions. */
@@ -34,8 +36,17 @@ export const consensusSettings = z.strictObject({
       ),
       serverSecretName: externalSecret('Secret with `tls.crt`, `tls.key` and `ca.crt` that members serve clients with'),
       clientSecretName: externalSecret(
-        'Secret with `tls.crt`, `tls.key` and `ca.crt` that the control plane connects with',
+        `Secret with \`tls.crt\`, \`tls.key\` and \`ca.crt\` that the control plane connects with: common name \`${objectNames.controlPlane}\``,
       ),
+      rootSecretName: externalSecret(
+        `Secret with \`tls.crt\`, \`tls.key\` and \`ca.crt\` that users and roles of etcd are kept with: common name \`${etcdRoot.name}\``,
+      ),
+      accessResources: resources({
+        requests: { cpu: '20m', memory: '128Mi', ephemeralStorage: '64Mi' },
+        limits: { cpu: '500m', memory: '256Mi', ephemeralStorage: '128Mi' },
+      })
+        .prefault({})
+        .meta({ description: 'what the program takes that keeps users and roles of etcd' }),
     })
     .nullable()
     .default(null)

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
+import { controlPlaneImage } from '../../control-plane/image/declaration.ts'
 import { dev } from '../../environments/dev.ts'
 import { local } from '../../environments/local.ts'
 import { staging } from '../../environments/staging.ts'
@@ -130,13 +131,76 @@ describe('TLS of etcd', () => {
   })
 
   test('takes its certificates from Secrets that somebody else provides', () => {
-    for (const name of ['regent-consensus-peer-tls', 'regent-consensus-server-tls', 'regent-consensus-client-tls']) {
+    for (const part of ['peer', 'server', 'client', 'root']) {
+      const name = `regent-consensus-${part}-tls`
       expect(index.externals).toContainEqual(expect.objectContaining({ kind: 'Secret', namespace: system, name }))
     }
   })
 
   test('is not spoken of where it is off', () => {
     expect(flags(composed(local)).filter((flag) => flag.includes('cert'))).toEqual([])
+  })
+})
+
+describe('the users of etcd', () => {
+  const index = composed(staging)
+  const deployment = (of: ManifestIndex) => of.find('Deployment', system, 'regent-consensus-access')
+
+  test('are kept by a program of its own, which alone has the certificate of root', () => {
+    const { template } = deployment(index)?.['spec'] as { readonly template: PodTemplate }
+    expect(template.spec).toMatchObject({
+      serviceAccountName: 'regent-consensus-access',
+      automountServiceAccountToken: false,
+      priorityClassName: 'regent-control-plane',
+      containers: [
+        {
+          name: 'consensus-access',
+          env: expect.arrayContaining([
+            { name: 'ETCD_ENDPOINTS', value: 'https://regent-consensus.regent-system.svc:2379' },
+            { name: 'ETCD_KEY_FILE', value: '/etc/regent/etcd-tls/tls.key' },
+          ]) as unknown,
+          volumeMounts: [{ name: 'etcd-tls', mountPath: '/etc/regent/etcd-tls', readOnly: true }],
+        },
+      ],
+    })
+    const holders = ['Deployment', 'StatefulSet']
+      .flatMap((kind) => index.ofKind(kind))
+      .filter((manifest) => JSON.stringify(manifest['spec']).includes('regent-consensus-root-tls'))
+    expect(holders.map(({ metadata }) => metadata.name)).toEqual(['regent-consensus-access'])
+  })
+
+  test('are kept by a program that the image of the control plane holds', () => {
+    const { template } = deployment(index)?.['spec'] as { readonly template: PodTemplate }
+    const [, module = ''] =
+      (template.spec.containers[0] as { readonly command?: readonly string[] } | undefined)?.command ?? []
+    const bundled = controlPlaneImage.others.map((file) => `/app/${file.replace(/^.*\//, '').replace(/ts$/, 'mjs')}`)
+    expect(bundled).toContain(module)
+  })
+
+  test('are let through by etcd and by nobody else', () => {
+    const policy = object(index, 'NetworkPolicy', system, 'regent-consensus-access')['spec']
+    expect(policy).toMatchObject({ policyTypes: ['Ingress', 'Egress'] })
+    expect(policy).not.toHaveProperty('ingress')
+    expect(JSON.stringify(object(index, 'NetworkPolicy', system, 'regent-consensus')['spec'])).toContain(
+      '"app.kubernetes.io/name":"regent-consensus-access"',
+    )
+  })
+
+  test('have certificates whose common names the cluster is asked for', () => {
+    const purposes = (name: string) => index.externals.filter((one) => one.name === name).map(({ purpose }) => purpose)
+    expect(purposes('regent-consensus-root-tls')).toEqual([expect.stringMatching(/common name root$/)])
+    expect(purposes('regent-consensus-client-tls')).toEqual([
+      expect.stringMatching(/common name regent-control-plane$/),
+    ])
+  })
+
+  test('are none where etcd has no TLS by which to know them', () => {
+    expect(deployment(composed(local))).toBeUndefined()
+    expect(composed(local).find('NetworkPolicy', system, 'regent-consensus-access')).toBeUndefined()
+  })
+
+  test('are not asked for by JSON, whose callers etcd cannot tell apart', () => {
+    expect(flags(index)).toContain('--enable-grpc-gateway=false')
   })
 })
 

@@ -10,7 +10,7 @@ describe('fails if', () => {
     ['a single member runs outside of development', { members: 1 }, 'members', 'use 3:'],
     ['etcd would refuse its timing', { electionTimeoutMilliseconds: 4999 }, 'electionTimeoutMilliseconds', 'use 5000'],
     ['the store would fill the volume', { quotaBackend: '100Gi' }, 'quotaBackend', 'half of the volume'],
-    ['members would talk in the clear', { tls: null }, 'tls', 'name the three Secrets'],
+    ['members would talk in the clear', { tls: null }, 'tls', 'name the four Secrets'],
   ])('%s', (_, consensus, path, fix) => {
     expect(problemsOf(staging, { consensus })).toContainEqual(
       expect.objectContaining({

@@ -20,7 +20,7 @@ export function bundled(main: string): Promise<string> {
 }
 
 async function write(main: string): Promise<string> {
-  const { files } = await bundle(main, top)
+  const { files } = await bundle([main], top)
   const folder = mkdtempSync(join(cluster().folder, 'bundle-'))
   for (const [name, content] of files) writeFileSync(join(folder, name), content)
   return join(folder, `${basename(main, '.ts')}.mjs`)
