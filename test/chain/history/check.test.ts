@@ -87,6 +87,19 @@ test('a leader that tells over its next connection what it was given over the on
   ])
 })
 
+test('whoever gives a command up speaks for no connection, and may change nothing else of it', () => {
+  const givenUp = (state: string, by: readonly [string, string], deliveries: number): StoreChange => {
+    const change = open(9, 'c2', state, by, deliveries)
+    return { ...change, value: { ...change.value, cancelRequestedBy: 'somebody' } }
+  }
+  const of = (change: StoreChange) => check({ ...at(change), store: [...at(change).store.slice(0, -1)] }).violations
+  const atTheEnd = { invariant: 'lost', what: 'c2 is still dispatched at the end' }
+  expect(of(givenUp('dispatched', first, 1)).filter(({ invariant }) => invariant === 'delivery')).toEqual([])
+  expect(of(givenUp('dispatched', first, 2)).map(({ invariant }) => invariant)).toContain('delivery')
+  expect(of(givenUp('received', first, 1)).map(({ invariant }) => invariant)).toContain('delivery')
+  expect(of(givenUp('dispatched', first, 1))).toContainEqual(atTheEnd)
+})
+
 describe('it finds', () => {
   test.each<[string, History, string, RegExp]>([
     ['an epoch that goes back', at(fence(8, '8', 'pod-1', 'y')), 'fence', /went back/],

@@ -13,6 +13,10 @@ export interface CommandTrace {
   ended?: { readonly revision: number; readonly state: string; readonly code: string | undefined }
   deliveries: number
   state: string
+  /** The connection that it was given to last; absent before the first delivery. */
+  connectionId: string | undefined
+  /** Whether somebody asked to give it up. */
+  isGivenUp: boolean
 }
 
 /** The commands of a run, revision by revision, judged against who spoke for their agent at that revision. */
@@ -38,7 +42,9 @@ export class CommandTraces {
     const deliveries = Number(fieldOf(value, 'deliveries'))
     const before = this.traces.get(commandId)
     if (before === undefined) {
-      this.traces.set(commandId, { commandId, target: textOf(value, 'target'), createdAt: revision, deliveries, state })
+      const target = textOf(value, 'target')
+      const given = { connectionId: undefined, isGivenUp: false }
+      this.traces.set(commandId, { commandId, target, createdAt: revision, deliveries, state, ...given })
       if (state === 'queued' && deliveries === 0) return []
       return [{ invariant: 'state', what: `it began as '${state}' with ${deliveries} deliveries: ${at}` }]
     }
@@ -47,10 +53,13 @@ export class CommandTraces {
     if (deliveries < before.deliveries || deliveries > mostDeliveries) {
       violations.push({ invariant: 'state', what: `${before.deliveries} deliveries, then ${deliveries}: ${at}` })
     }
-    before.deliveries = deliveries
-    before.state = state
     const delivery = deliveryOf(value)
-    if (state !== 'queued') violations.push(...this.#mustSpeak('delivery', agentId, delivery, at))
+    // Whoever gives a command up speaks for no connection, and changes nothing else of it.
+    const isSame = before.state === state && before.connectionId === delivery?.connectionId
+    const isGivenUp = fieldOf(value, 'cancelRequestedBy') !== undefined
+    const onlyGivesUp = isGivenUp && !before.isGivenUp && isSame && before.deliveries === deliveries
+    Object.assign(before, { deliveries, state, isGivenUp, connectionId: delivery?.connectionId })
+    if (state !== 'queued' && !onlyGivesUp) violations.push(...this.#mustSpeak('delivery', agentId, delivery, at))
     return violations
   }
 

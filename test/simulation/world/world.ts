@@ -1,0 +1,132 @@
+import type { Log } from '@regent/runtime/logging/log.ts'
+import { Events, randomOf } from '../../../agent/test/election/model/events.ts'
+import type { History, StoreChange } from '../../chain/history/history.ts'
+import { SimulatedEtcd } from '../etcd/etcd.ts'
+import type { Event } from '../etcd/key-space.ts'
+import { SimulatedApiServer } from './api-server.ts'
+import { Clients } from './clients.ts'
+import { real } from './globals.ts'
+import { Peers } from './peers.ts'
+import { Pod, type PodWorld } from './pod.ts'
+import { Replica, type ReplicaWorld } from './replica.ts'
+import type { SimulatedProcess } from './simulated-process.ts'
+
+const prefix = '/regent/v1/'
+/** What the checker reads of etcd. */
+const judged = /^(fences|commands\/open|commands\/done)\//
+
+export interface WorldOptions {
+  readonly seed: number
+  /** Keeps everything that happens in words. @default false */
+  readonly tells?: boolean
+}
+
+/** Three replicas of the agent, pods of the control plane, etcd, the API server, people who ask, and the network. */
+export class World implements PodWorld, ReplicaWorld {
+  readonly events = new Events()
+  readonly random: () => number
+  readonly etcd: SimulatedEtcd
+  readonly api: SimulatedApiServer
+  readonly peers = new Peers()
+  readonly usesEvidence: boolean
+  readonly replicas: readonly Replica[]
+  readonly pods: readonly Pod[]
+  readonly clients: Clients
+  /** What a program threw where nobody caught it. */
+  readonly crashes: string[] = []
+  readonly story: string[] = []
+  steps = 0
+  readonly #store: StoreChange[] = []
+  readonly #open = new Set<string>()
+  readonly #tells: boolean
+
+  constructor({ seed, tells = false }: WorldOptions) {
+    const { events } = this
+    this.#tells = tells
+    const random = randomOf(seed)
+    this.random = random
+    this.usesEvidence = random() < 0.5
+    const time = { after: (ms: number, run: () => void) => events.after(ms, run), random }
+    this.etcd = new SimulatedEtcd(time, (changes) => this.#record(changes))
+    this.api = new SimulatedApiServer(this, (holder, version) =>
+      this.say('api-server', `${holder} leads as ${version}`),
+    )
+    this.pods = Array.from({ length: 2 + Math.floor(random() * 2) }, (_, index) => new Pod(this, `cp-${index}`))
+    this.replicas = Array.from({ length: 3 }, (_, index) => new Replica(this, `agent-${index}`))
+    this.clients = new Clients(this, () => this.chosenPod(), 2)
+  }
+
+  /** Whoever the Service sends somebody to. */
+  chosenPod(): Pod | undefined {
+    const ready = this.pods.filter(({ isReady }) => isReady)
+    return ready[Math.floor(this.random() * ready.length)]
+  }
+
+  get history(): History {
+    return { client: this.clients.events, store: this.#store, effects: this.api.effects }
+  }
+
+  /** Whether everything that was asked for is answered and has ended. */
+  get isAtRest(): boolean {
+    return this.clients.areAnswered && this.#open.size === 0
+  }
+
+  get openCommands(): readonly string[] {
+    return [...this.#open]
+  }
+
+  /** Lets it run until then, one event after the other, each to the end of what follows from it at once. */
+  async runUntil(endMs: number): Promise<void> {
+    while (this.events.runNext(endMs)) {
+      this.steps += 1
+      await new Promise((resolve) => real.setImmediate(resolve))
+    }
+  }
+
+  crashed(process: Pick<SimulatedProcess, 'name'>, error: unknown): void {
+    const what = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    this.crashes.push(`${process.name}: ${what}`)
+  }
+
+  logOf(name: string): Log {
+    const write =
+      (level: string) =>
+      (event: string, fields: object = {}) =>
+        this.say(name, () => `${level} ${event} ${shown(fields)}`)
+    return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') }
+  }
+
+  say(who: string, what: string | (() => string)): void {
+    if (!this.#tells) return
+    const text = typeof what === 'string' ? what : what()
+    this.story.push(`${(this.events.nowMs / 1000).toFixed(3)} s  ${who}: ${text}`)
+  }
+
+  #record(changes: readonly Event[]): void {
+    for (const { type, kv, key: whole } of changes) {
+      const key = whole.slice(prefix.length)
+      if (!judged.test(key)) continue
+      const text = Buffer.from(kv.value).toString()
+      const change = {
+        revision: Number(kv.modRevision),
+        key,
+        ...(type === 'PUT' && { value: JSON.parse(text) as unknown }),
+      }
+      this.#store.push(change)
+      if (key.startsWith('commands/open/')) this.#open[type === 'PUT' ? 'add' : 'delete'](key)
+      this.say('etcd', () => `${change.revision} ${type} ${key} ${type === 'PUT' ? brief(change.value) : ''}`)
+    }
+  }
+}
+
+function shown(fields: object): string {
+  return JSON.stringify(fields, (_, value: unknown) =>
+    typeof value === 'bigint' ? String(value) : value instanceof Error ? value.message : value,
+  )
+}
+
+/** What of a value tells how things stand. */
+function brief(value: unknown): string {
+  const { state, deliveries, epoch, connectionId, error, lastDelivery } = value as Record<string, unknown>
+  return JSON.stringify({ state, deliveries, epoch, connectionId, error, lastDelivery })
+}
