@@ -11,8 +11,6 @@ export type ReadKeys = (
   keys: readonly string[],
 ) => Promise<{ readonly found: readonly (KeyValue | undefined)[]; readonly revision: bigint }>
 
-/** Reads that are under way at once: one more than none waits for, so that nobody waits while little is read. */
-const MOST_READS = 2
 /** Most keys of one read: all values as large as they may be fit into one answer. */
 const MOST_KEYS = 32
 
@@ -22,7 +20,7 @@ interface Waiting {
 }
 
 /**
- * Reads of single keys. Those that come while others are under way are read together: etcd is asked as often as it
+ * Reads of single keys. Those that come while another is under way are read together: etcd is asked as often as it
  * answers, however many ask us.
  *
  * Guaranteed: each is read after it was asked for, so that it sees all that was written before.
@@ -31,7 +29,7 @@ export class JoinedReads {
   readonly #read: ReadKeys
   /** By key, those that wait for it, in the order in which they came. */
   readonly #waiting = new Map<string, Waiting[]>()
-  #underWay = 0
+  #isReading = false
 
   constructor(read: ReadKeys) {
     this.#read = read
@@ -43,12 +41,12 @@ export class JoinedReads {
       const others = this.#waiting.get(key)
       if (others === undefined) this.#waiting.set(key, [{ resolve, reject }])
       else others.push({ resolve, reject })
-      if (this.#underWay < MOST_READS) void this.#readAll()
+      if (!this.#isReading) void this.#readAll()
     })
   }
 
   async #readAll(): Promise<void> {
-    this.#underWay += 1
+    this.#isReading = true
     while (this.#waiting.size > 0) {
       const batch = [...this.#waiting].slice(0, MOST_KEYS)
       for (const [key] of batch) this.#waiting.delete(key)
@@ -61,6 +59,6 @@ export class JoinedReads {
         for (const [, waiting] of batch) for (const { reject } of waiting) reject(error)
       }
     }
-    this.#underWay -= 1
+    this.#isReading = false
   }
 }

@@ -1,0 +1,28 @@
+import type { Store } from '../../../control-plane/src/store/store.ts'
+
+export interface PutLoad {
+  /** So many are under way at once. */
+  readonly concurrency: number
+  readonly seconds: number
+  readonly valueBytes: number
+}
+
+/** Puts single keys, each over another, by the control plane's own store. @returns how many were done in a second */
+export async function putsPerSecond(
+  store: Pick<Store, 'transact'>,
+  { concurrency, seconds, valueBytes }: PutLoad,
+): Promise<number> {
+  const value = 'x'.repeat(valueBytes)
+  const beganMs = performance.now()
+  const untilMs = beganMs + seconds * 1000
+  let count = 0
+  await Promise.all(
+    Array.from({ length: concurrency }, async (_, index) => {
+      while (performance.now() < untilMs) {
+        await store.transact({ when: [], then: [{ put: `/bench/puts/${index}-${count % 1000}`, value }] })
+        count += 1
+      }
+    }),
+  )
+  return count / ((performance.now() - beganMs) / 1000)
+}
