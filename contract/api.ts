@@ -165,6 +165,53 @@ export const createToken = z.strictObject({
     .default(30 * 24 * 3600),
 })
 
+/**
+ * The import of a state, part by part, into a store that holds none: see `contract/state-file.ts` for the lines. Each
+ * request is short and may be repeated, at any pod; what is not completed leaves nothing.
+ */
+export const importId = z.string().regex(/^[a-z0-9]([-a-z0-9]{6,62}[a-z0-9])$/)
+/** Longest line of a state, in characters. */
+export const longestStateLine = 1_300_000
+/** Most lines of one part, and how many characters they should not exceed, unless a single one does. */
+export const mostStateLines = 500
+export const stateCharactersOfPart = 1_000_000
+/** Largest body of a part, in bytes: JSON makes lines longer. */
+export const longestPartBytes = 4 * 1024 * 1024
+/** Most problems of a state that are told. */
+export const mostStateProblems = 50
+export const beginImport = z.strictObject({
+  /** Chosen by the caller, so that a request whose answer was lost can be repeated. */
+  importId,
+  /** The first line. */
+  header: z.string().min(1).max(4096),
+  /** Whether commands that had not ended are given up instead of being carried out. */
+  dropOpenCommands: z.boolean().default(false),
+})
+export const importResource = z.object({
+  importId,
+  begunAt: time,
+  begunBy: z.string(),
+  nextPart: z.int(),
+  entries: z.int(),
+})
+export type ImportResource = z.infer<typeof importResource>
+export const importPart = z.strictObject({
+  /** From 0. */
+  part: z.int().min(0).max(10_000_000),
+  lines: z.array(z.string().min(1).max(longestStateLine)).min(1).max(mostStateLines),
+})
+export const importedPart = importResource.extend({
+  /** What is wrong with the lines of this part, by the number of the line in the state, from 1. */
+  problems: z.array(z.object({ line: z.int(), message: z.string() })),
+})
+export type ImportedPart = z.infer<typeof importedPart>
+export const completeImport = z.strictObject({
+  /** The last line. */
+  trailer: z.string().min(1).max(4096),
+})
+export const importResult = z.object({ importId, completedAt: time, entries: z.int() })
+export type ImportResult = z.infer<typeof importResult>
+
 /** Who is calling, as the control plane sees it. */
 export const principal = z.object({
   name: z.string(),

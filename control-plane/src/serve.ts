@@ -17,6 +17,8 @@ import { agentOperations } from './http/operations/agents.ts'
 import { callerOperations } from './http/operations/callers.ts'
 import { commandOperations } from './http/operations/commands.ts'
 import { keyOperations } from './http/operations/keys.ts'
+import { stateOperations } from './http/operations/state.ts'
+import { StateExports } from './http/state-exports.ts'
 import { TlsFiles } from './http/tls-files.ts'
 import { AgentsServer } from './hub/agents-server.ts'
 import { authenticateAgents } from './hub/authenticate.ts'
@@ -32,6 +34,8 @@ import { People } from './identity/people.ts'
 import { PeopleTokens } from './identity/people-tokens.ts'
 import { ServiceAccountTokens } from './identity/service-account-tokens.ts'
 import { ControlPlaneMetrics } from './metrics/control-plane-metrics.ts'
+import { sweepAbandonedImports } from './state/abandoned-imports.ts'
+import { StateImports } from './state/state-imports.ts'
 import { Store } from './store/store.ts'
 
 /** Most connections of agents at one pod. */
@@ -63,7 +67,12 @@ export async function serve({ configuration, log, stop, ports }: ServeOptions): 
   const lease = new HourlyLease(store)
   const ofCommands = { store, lease, observeEnd: metrics.observeCommand, log }
   const commands = new Commands({ ...ofCommands, mostOpen: configuration.mostOpenCommands })
-  const tasks = [probe.run(ended.signal), new Sweep(ofCommands).run(ended.signal)]
+  const imports = new StateImports({ store, lease, log })
+  const tasks = [
+    probe.run(ended.signal),
+    new Sweep(ofCommands).run(ended.signal),
+    sweepAbandonedImports(imports, ended.signal, log),
+  ]
 
   const clusterKeys = new KeySet({ source: apiServerKeys(apiServerOf(configuration)), log })
   const serviceAccounts = new ServiceAccountTokens({ keys: clusterKeys })
@@ -117,8 +126,10 @@ export async function serve({ configuration, log, stop, ports }: ServeOptions): 
       ...commandOperations({ commands, agents: registry }),
       ...keyOperations(agentKeys),
       ...callerOperations(peopleTokens, log),
+      ...stateOperations(imports),
     ],
     events: new EventStreams({ store, log }),
+    exports: new StateExports({ store, from: publicUrl, log }),
     gate: new Gate({
       people: new People({ tokens: peopleTokens, serviceAccounts, ...(oidc !== undefined && { oidc }) }),
       now: () => performance.now(),

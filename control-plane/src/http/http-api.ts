@@ -3,8 +3,10 @@ import { apiPrefix, longestBodyBytes } from '@regent/contract/api.ts'
 import { bindTo, portOf } from '@regent/runtime/listen.ts'
 import type { Log } from '@regent/runtime/logging/log.ts'
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import type { Caller } from '../identity/caller.ts'
 import type { EventStreams } from './event-streams.ts'
 import { eventsOperation } from './events-operation.ts'
+import { exportOperation } from './export-operation.ts'
 import { type Gate, mustBeAllowed } from './gate.ts'
 import { countAnswer, type HttpMetrics } from './http-metrics.ts'
 import { createListener, type ListenerLimits, refuseConnection } from './listener.ts'
@@ -16,6 +18,7 @@ import { problemOf } from './problem-of.ts'
 import { RequestRecords } from './request-records.ts'
 import { requestIdOf } from './request-id.ts'
 import { matchersOf } from './route-matchers.ts'
+import type { StateExports } from './state-exports.ts'
 import type { TlsFiles } from './tls-files.ts'
 
 /** Where the API is described, without credentials. */
@@ -29,6 +32,7 @@ const closeMs = 5_000
 export interface HttpApiOptions {
   readonly operations: readonly Operation[]
   readonly events: EventStreams
+  readonly exports: StateExports
   readonly gate: Gate
   readonly log: Log
   readonly metrics: HttpMetrics
@@ -106,11 +110,12 @@ export class HttpApi {
     return portOf(this.#server) ?? port
   }
 
-  /** Takes no more requests, ends the event streams, and waits for the requests that are under way, for 5 s at most. */
+  /** Takes no more requests, ends event streams and exports, and waits for the requests that are under way, for 5 s at most. */
   async close(): Promise<void> {
     this.#isClosing = true
     this.#endTls()
     this.#options.events.close()
+    this.#options.exports.close()
     const limit = setTimeout(() => this.#server.closeAllConnections(), closeMs)
     await this.#app.close().finally(() => clearTimeout(limit))
   }
@@ -121,9 +126,18 @@ function isTls(server: Server): server is Server & Parameters<TlsFiles['keepFres
 }
 
 function addRoutes(app: FastifyInstance, options: HttpApiOptions, isOverTls: boolean): void {
-  const { operations, events, gate, log, metrics } = options
+  const { operations, events, exports, gate, log, metrics } = options
   const records = new RequestRecords(log)
-  const all = [...operations, eventsOperation]
+  const streams = [
+    {
+      operation: eventsOperation,
+      isAudited: false,
+      prepare: (caller: Caller, headers: unknown) =>
+        events.prepare(caller, eventsOperation.headers.parse(headers)['last-event-id']),
+    },
+    { operation: exportOperation, isAudited: true, prepare: (caller: Caller) => exports.prepare(caller) },
+  ]
+  const all = [...operations, ...streams.map(({ operation }) => ({ ...operation, isStream: true }))]
   const document = JSON.stringify(openApiDocument(all, options.publicUrl))
   const routes = matchersOf([...all, { method: 'GET', route: documentPath, isAbsolute: true }])
 
@@ -154,8 +168,8 @@ function addRoutes(app: FastifyInstance, options: HttpApiOptions, isOverTls: boo
   app.addHook('onResponse', (request, reply, done) => {
     const { seconds } = records.end(request, reply.statusCode)
     const route = routeOf(request)
-    // How long somebody follows is no time of an answer.
-    const isStream = route === fastifyPath(eventsOperation.route) && reply.statusCode === 200
+    // How long somebody follows, or reads, is no time of an answer.
+    const isStream = reply.statusCode === 200 && streams.some(({ operation }) => route === fastifyPath(operation.route))
     countAnswer(metrics, {
       method: request.method,
       route,
@@ -182,6 +196,7 @@ function addRoutes(app: FastifyInstance, options: HttpApiOptions, isOverTls: boo
       method: operation.method,
       url: fastifyPath(operation.route),
       handlerTimeout: handlerMs,
+      bodyLimit: operation.longestBodyBytes ?? longestBodyBytes,
       // Before the body is read: who may not call cannot make us read.
       onRequest: async (request) => {
         records.asks(request, operation)
@@ -204,24 +219,27 @@ function addRoutes(app: FastifyInstance, options: HttpApiOptions, isOverTls: boo
       },
     })
   }
-  app.route({
-    method: 'GET',
-    url: fastifyPath(eventsOperation.route),
-    exposeHeadRoute: false,
-    handler: async (request, reply) => {
-      records.asks(request, eventsOperation)
-      const caller = await admit(request, eventsOperation)
-      const { headers } = parseRequest(eventsOperation, {
-        path: request.params,
-        query: request.query,
-        headers: request.headers,
-        body: undefined,
-      })
-      const stream = await events.prepare(caller, eventsOperation.headers.parse(headers)['last-event-id'])
-      reply.hijack()
-      stream.begin(reply.raw, commonHeaders(request.id, isOverTls))
-    },
-  })
+  for (const { operation, prepare, isAudited } of streams) {
+    app.route({
+      method: operation.method,
+      url: fastifyPath(operation.route),
+      exposeHeadRoute: false,
+      handler: async (request, reply) => {
+        records.asks(request, operation)
+        const caller = await admit(request, operation)
+        const { headers } = parseRequest(operation, {
+          path: request.params,
+          query: request.query,
+          headers: request.headers,
+          body: undefined,
+        })
+        const stream = await prepare(caller, headers)
+        if (isAudited) records.answers(request, operation.status)
+        reply.hijack()
+        stream.begin(reply.raw, commonHeaders(request.id, isOverTls))
+      },
+    })
+  }
 }
 
 function commonHeaders(requestId: string, isOverTls: boolean): Readonly<Record<string, string>> {

@@ -28,7 +28,7 @@ export interface OperationDefinition<
   readonly method: 'GET' | 'POST' | 'DELETE'
   /** Below the API's prefix, with `{parameters}`. */
   readonly route: string
-  readonly tag: 'agents' | 'keys' | 'commands' | 'tokens' | 'callers'
+  readonly tag: 'agents' | 'keys' | 'commands' | 'tokens' | 'callers' | 'state'
   readonly summary: string
   readonly description?: string
   /** The least role that may do it. */
@@ -38,6 +38,8 @@ export interface OperationDefinition<
   /** Only those that are named; others are nobody's business. Names in lower case. */
   readonly headers?: Headers
   readonly body?: Body
+  /** Longest body, in bytes. @default that of the API */
+  readonly longestBodyBytes?: number
   readonly status: 200 | 201 | 204
   /** What is answered; nothing with 204. */
   readonly answer?: Answer
@@ -65,6 +67,7 @@ export interface Operation {
   readonly query?: Shape
   readonly headers?: Shape
   readonly body?: Schema
+  readonly longestBodyBytes?: number
   readonly status: 200 | 201 | 204
   readonly answer?: Schema
   readonly problems?: readonly ProblemType[]

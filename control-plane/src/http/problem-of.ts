@@ -1,9 +1,9 @@
-import { longestBodyBytes } from '@regent/contract/api.ts'
 import { errorCode } from '@regent/runtime/error-code.ts'
 import { Conflict, NotThere } from '../agents/errors.ts'
 import { IdempotencyKeyReused, QueueFull } from '../commands/errors.ts'
 import { IdentityUnavailable, NoRole, Unauthenticated } from '../identity/refusal.ts'
-import { LeaseLost, StoreForbidden, StoreFull, StoreUnavailable, TooLarge } from '../store/errors.ts'
+import { LeaseLost, StoreForbidden, StoreFull, StoreLocked, StoreUnavailable, TooLarge } from '../store/errors.ts'
+import { InvalidState } from '../state/errors.ts'
 import { Problem } from './problem.ts'
 
 /** After which time a caller may try again when something is away, in seconds. */
@@ -37,6 +37,9 @@ function problemOfIdentity(error: unknown): Problem | undefined {
 }
 
 function problemOfStore(error: unknown): Problem | undefined {
+  if (error instanceof StoreLocked) {
+    return new Problem('store-unavailable', error.message, { headers: retryAfter, cause: error })
+  }
   if (error instanceof StoreForbidden) {
     const detail = 'etcd does not let this control plane in yet; nothing was changed'
     return new Problem('store-unavailable', detail, { headers: retryAfter, cause: error })
@@ -64,6 +67,10 @@ function problemOfStore(error: unknown): Problem | undefined {
   if (error instanceof IdempotencyKeyReused) {
     return new Problem('idempotency-key-reused', error.message, { cause: error })
   }
+  if (error instanceof InvalidState) {
+    const problems = [{ path: `body.${error.field}`, message: error.message }]
+    return new Problem('invalid-request', 'what is to be imported is no whole state', { problems, cause: error })
+  }
   if (error instanceof QueueFull) {
     return new Problem('queue-full', error.message, { headers: { 'retry-after': '10' }, cause: error })
   }
@@ -76,7 +83,7 @@ function problemOfFramework(cause: unknown): Problem | undefined {
     new Problem('invalid-request', 'the request was not read', { problems: [{ path, message }], cause })
   switch (errorCode(cause)) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return new Problem('body-too-large', `expected at most ${longestBodyBytes} bytes; send less at once`, { cause })
+      return new Problem('body-too-large', 'the body is longer than this operation takes; send less at once', { cause })
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
       return new Problem('unsupported-media-type', 'send JSON, with "Content-Type: application/json"', { cause })
     case 'FST_ERR_CTP_EMPTY_JSON_BODY':

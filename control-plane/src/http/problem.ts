@@ -15,7 +15,7 @@ export const problemTitles: Readonly<Record<ProblemType, string>> = {
   'method-not-allowed': 'The resource does not know this method',
   'request-timeout': 'The request did not arrive in time',
   conflict: 'The state of the resource does not allow this',
-  'body-too-large': `The body is larger than ${longestBodyBytes} bytes`,
+  'body-too-large': `The body is larger than the operation takes: ${longestBodyBytes} bytes, where nothing else is said`,
   'unsupported-media-type': 'The body is no JSON',
   'idempotency-key-reused': 'The idempotency key was used for another request',
   'queue-full': 'The agent has as many open commands as it may have',

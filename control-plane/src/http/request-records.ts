@@ -65,7 +65,8 @@ export class RequestRecords {
 
   /** Writes the audit log where there is something to write. Returns how long the answer took. */
   end(request: FastifyRequest, status: number): { readonly seconds: number } {
-    const { begunMs, receivedMs, operation, caller, problem, subject } = this.#of(request)
+    const record = this.#of(request)
+    const { begunMs, receivedMs, operation, caller, problem } = record
     const seconds = (performance.now() - (receivedMs ?? begunMs)) / 1000
     if (operation === undefined) return { seconds }
     const outcome = problem?.type ?? 'done'
@@ -73,20 +74,27 @@ export class RequestRecords {
       outcome === 'too-many-requests'
         ? this.#excess.take(caller?.id ?? request.ip) === 0
         : operation.method !== 'GET' || (outcome !== 'done' && refusals.includes(outcome))
-    if (isWorthIt) {
-      audit(this.#log, {
-        requestId: request.id,
-        caller,
-        address: request.ip,
-        method: request.method,
-        route: operation.route,
-        subject: subject ?? request.url.replace(/[?#].*$/s, '').slice(apiPrefix.length),
-        outcome,
-        status,
-        ...(problem !== undefined && { why: problem.message }),
-      })
-    }
+    if (isWorthIt) this.#write(request, record, status)
     return { seconds }
+  }
+
+  /** Writes the audit log of an answer that has begun: whoever gets it may not wait for its end. */
+  answers(request: FastifyRequest, status: number): void {
+    this.#write(request, this.#of(request), status)
+  }
+
+  #write(request: FastifyRequest, { operation, caller, problem, subject }: RequestRecord, status: number): void {
+    audit(this.#log, {
+      requestId: request.id,
+      caller,
+      address: request.ip,
+      method: request.method,
+      route: operation?.route,
+      subject: subject ?? request.url.replace(/[?#].*$/s, '').slice(apiPrefix.length),
+      outcome: problem?.type ?? 'done',
+      status,
+      ...(problem !== undefined && { why: problem.message }),
+    })
   }
 
   #of(request: FastifyRequest): RequestRecord {

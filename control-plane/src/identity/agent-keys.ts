@@ -16,7 +16,8 @@ export const mostKeysOfAgent = 10
 /** How often a rotation is tried again that another change of the keys got ahead of. */
 const mostAttempts = 5
 
-const agentKeyRecord = record(
+/** At `keys.agentKey`: a key of an agent. */
+export const agentKeyRecord = record(
   z.object({
     /** SHA-256 of the whole text of the key, in hex. */
     hash: z.string().regex(/^[0-9a-f]{64}$/),

@@ -12,7 +12,8 @@ import { readToken, tokenText } from './secret-text.ts'
 /** Most tokens that there are at once. */
 export const mostTokens = 1000
 
-const tokenRecord = record(
+/** At `keys.token`: a token of a person or a program. */
+export const tokenRecord = record(
   z.object({
     name: z.string(),
     /** SHA-256 of the whole text of the token, in hex. */

@@ -10,6 +10,15 @@ export class StoreUnavailable extends Error {
   }
 }
 
+/** The state is being imported: nobody else writes until that is over. Nothing was written. */
+export class StoreLocked extends StoreUnavailable {
+  override readonly name = 'StoreLocked'
+
+  constructor() {
+    super('the state is being imported; nothing was changed, come again when that is over', { mayHaveHappened: false })
+  }
+}
+
 /**
  * etcd does not let this program do that: its certificate is of no user yet, or the user has not the rights. It may
  * work later, because users and roles are kept by another program.

@@ -15,6 +15,8 @@ export type Compare =
   | { readonly key: string; readonly modRevision: bigint }
   | { readonly key: string; readonly createRevision: bigint }
   | { readonly key: string; readonly exists: boolean }
+  /** Nothing is below the prefix. */
+  | { readonly empty: string }
 
 /** One step of a transaction. A key may be written only once in it; a `get` sees what steps before it wrote. */
 export type Operation =
@@ -22,9 +24,15 @@ export type Operation =
   /** Puts a key that exists under a lease, its value as it is. A key that does not exist fails the transaction. */
   | { readonly attach: string; readonly lease: bigint }
   | { readonly delete: string; readonly prefix?: boolean }
-  | { readonly get: string; readonly prefix?: boolean; readonly limit?: number }
+  | {
+      readonly get: string
+      readonly prefix?: boolean
+      readonly limit?: number
+      /** @default as it is at this step */
+      readonly revision?: bigint
+    }
   /** How many keys are below a prefix. */
-  | { readonly count: string }
+  | { readonly count: string; readonly revision?: bigint }
 
 /** What one step of a transaction did, at the place of the step; `count` and `get` answer alike. */
 export type OperationResult =

@@ -24,6 +24,12 @@ export const keys = {
   commandPayload: (agentId: string, id: string) => key('commands/payload', name({ agentId }), commandId(id)),
   /** Held by the pod that sweeps the commands at the moment. */
   commandSweep: key('sweeps', 'commands'),
+  /** There while the state is imported: nobody else writes what is of the state. */
+  importLock: key('imports', 'lock'),
+  /** Runs out when nothing comes of an import any more. */
+  importAlive: key('imports', 'alive'),
+  /** How the last import ended. */
+  importDone: key('imports', 'done'),
   /** @param hash SHA-256 of the principal and its key, in hexadecimal */
   idempotency: (hash: string) => key('idempotency', name({ hash })),
 } as const
@@ -47,7 +53,18 @@ export const prefixes = {
   allDoneCommands: key('commands/done', ''),
   doneCommands: (agentId: string) => key('commands/done', name({ agentId }), ''),
   commandPayloads: (agentId: string) => key('commands/payload', name({ agentId }), ''),
+  /** Open and ended ones and their payloads, of all agents. */
+  allCommands: key('commands', ''),
+  idempotency: key('idempotency', ''),
 } as const
+
+/** What pods write of themselves, and of an import: no part of the state that an import brings. */
+const ofPods = ['connections', 'pods', 'sweeps', 'imports'].map((place) => key(place, ''))
+
+/** Whether a key, or what is below a prefix, is of the state that is exported and imported. */
+export function isOfState(keyOrPrefix: string): boolean {
+  return keyOrPrefix.startsWith(etcdKeyPrefix) && !ofPods.some((place) => keyOrPrefix.startsWith(place))
+}
 
 /** The last part of a key: the id of what is stored there. */
 export function idOf(storedKey: string): string {

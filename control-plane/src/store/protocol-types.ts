@@ -97,6 +97,7 @@ export const messageTypes = {
       key: { type: 'bytes', id: 3 },
       createRevision: { type: 'int64', id: 5 },
       modRevision: { type: 'int64', id: 6 },
+      rangeEnd: { type: 'bytes', id: 64 },
     },
   },
   TxnRequest: {

@@ -12,6 +12,8 @@ export interface RecordType<Value extends object> {
    * @throws UnreadableRecord that names the key: another schema number, no JSON, or not of this kind
    */
   readonly parse: (stored: Pick<KeyValue, 'key' | 'value'>) => Value
+  /** Reads a value that is JSON already, of a file for instance. @throws UnreadableRecord that names it by `key` */
+  readonly fromJson: (key: string, json: unknown) => Value
   /** Reads what can be read of a list; the rest is left out and returned as errors, to be counted and logged. */
   readonly parseAll: <Stored extends Pick<KeyValue, 'key' | 'value'>>(
     stored: readonly Stored[],
@@ -25,8 +27,8 @@ export interface RecordType<Value extends object> {
 
 /** A kind of value. Fields that the schema does not know are dropped when it is read. */
 export function record<Value extends object>(schema: z.ZodType<Value>): RecordType<Value> {
-  const parse = ({ key, value }: Pick<KeyValue, 'key' | 'value'>): Value => {
-    const found = envelope.safeParse(json(key, value))
+  const fromJson = (key: string, value: unknown): Value => {
+    const found = envelope.safeParse(value)
     if (!found.success) throw new UnreadableRecord(key, 'the value has no schema number')
     if (found.data.schema !== schemaNumber) {
       throw new UnreadableRecord(
@@ -40,8 +42,10 @@ export function record<Value extends object>(schema: z.ZodType<Value>): RecordTy
     const fields = parsed.error.issues.map((issue) => issue.path.join('.') || 'the value')
     throw new UnreadableRecord(key, `not of its kind: ${[...new Set(fields)].slice(0, 10).join(', ')}`)
   }
+  const parse = ({ key, value }: Pick<KeyValue, 'key' | 'value'>): Value => fromJson(key, json(key, value))
   return {
     parse,
+    fromJson,
     parseAll: (stored) => {
       const records: { stored: (typeof stored)[number]; value: Value }[] = []
       const unreadable: UnreadableRecord[] = []

@@ -10,6 +10,7 @@ import type { MembersOptions } from './members.ts'
 import { calls } from './protocol.ts'
 import { watch, type WatchOptions } from './watch.ts'
 import { keyValue, operationResult, rangeRequest, wireCompare, wireOperation } from './wire.ts'
+import { unlocked, withLock } from './write-lock.ts'
 
 export type { CallOptions, ObserveRequest } from './etcd-client.ts'
 export type { FollowUpdate } from './follow.ts'
@@ -81,14 +82,14 @@ export class Store {
     return await snapshot(this.#client, prefix, options)
   }
 
-  /** How many keys are below a prefix. */
+  /** How many keys are below a prefix, at the newest revision or at the one that is asked for. */
   async count(
     prefix: string,
-    options: CallOptions = {},
+    { revision = 0n, ...options }: CallOptions & { readonly revision?: bigint } = {},
   ): Promise<{ readonly count: number; readonly revision: bigint }> {
     const answer = await this.#client.unary(
       calls.range,
-      { ...rangeRequest(prefix, true), countOnly: true },
+      { ...rangeRequest(prefix, true), countOnly: true, revision },
       { ...options, writes: false },
     )
     return { count: Number(answer.count), revision: answer.header.revision }
@@ -96,21 +97,24 @@ export class Store {
 
   /**
    * Does all of `then` where every comparison holds, else all of `otherwise`, at once and at one revision.
-   * @throws TooLarge before anything is sent; StoreUnavailable where the outcome may be unknown
+   * @throws TooLarge before anything is sent; StoreUnavailable where the outcome may be unknown; StoreLocked while the
+   * state is imported, for what changes it
    */
   async transact(transaction: Transaction, options: CallOptions = {}): Promise<TransactionResult> {
-    const { when, then, otherwise = [] } = transaction
-    const writes = mustFit(transaction)
+    const { locked, isLockable } = withLock(transaction)
+    const { when, then, otherwise = [] } = locked
+    const writes = mustFit(locked)
     const answer = await this.#client.unary(
       calls.transact,
       { compare: when.map(wireCompare), success: then.map(wireOperation), failure: otherwise.map(wireOperation) },
       { ...options, writes },
     )
-    return {
+    const result = {
       succeeded: answer.succeeded,
       revision: answer.header.revision,
       results: answer.responses.map(operationResult),
     }
+    return isLockable ? unlocked(result) : result
   }
 
   /** Asks for a lease and keeps it alive until it is revoked, or lost. */

@@ -20,6 +20,11 @@ export function rangeRequest(key: string, prefix: boolean, limit?: number): Mess
 }
 
 export function wireCompare(compare: Compare): Message<'Compare'> {
+  if ('empty' in compare) {
+    // etcd compares every key of the range, and where there is none one that was never made.
+    const range = { key: Buffer.from(compare.empty), rangeEnd: rangeEnd(compare.empty) }
+    return { ...range, target: 'CREATE', result: 'EQUAL', createRevision: 0n }
+  }
   const key = Buffer.from(compare.key)
   if ('modRevision' in compare) return { key, target: 'MOD', result: 'EQUAL', modRevision: compare.modRevision }
   if ('createRevision' in compare) {
@@ -36,12 +41,16 @@ export function wireOperation(operation: Operation): Message<'RequestOp'> {
   if ('attach' in operation) {
     return { requestPut: { key: Buffer.from(operation.attach), ignoreValue: true, lease: operation.lease } }
   }
-  if ('count' in operation) return { requestRange: { ...rangeRequest(operation.count, true), countOnly: true } }
+  if ('count' in operation) {
+    const { count, revision = 0n } = operation
+    return { requestRange: { ...rangeRequest(count, true), countOnly: true, revision } }
+  }
   if ('delete' in operation) {
     const end = operation.prefix === true ? { rangeEnd: rangeEnd(operation.delete) } : {}
     return { requestDeleteRange: { key: Buffer.from(operation.delete), ...end } }
   }
-  return { requestRange: rangeRequest(operation.get, operation.prefix === true, operation.limit) }
+  const { get, prefix = false, limit, revision = 0n } = operation
+  return { requestRange: { ...rangeRequest(get, prefix, limit), revision } }
 }
 
 export function operationResult(wire: WireResult): OperationResult {

@@ -12,6 +12,7 @@ import { EventStreams } from '../../src/http/event-streams.ts'
 import { Gate } from '../../src/http/gate.ts'
 import { HttpApi } from '../../src/http/http-api.ts'
 import { operation } from '../../src/http/operation.ts'
+import { StateExports } from '../../src/http/state-exports.ts'
 import type { Caller } from '../../src/identity/caller.ts'
 
 const caller: Caller = {
@@ -23,6 +24,9 @@ const caller: Caller = {
 }
 const noStore = {
   get: () => Promise.reject(new Error('no store')),
+  count: () => Promise.reject(new Error('no store')),
+  list: () => Promise.reject(new Error('no store')),
+  transact: () => Promise.reject(new Error('no store')),
   watch: () => {
     throw new Error('no store')
   },
@@ -64,6 +68,7 @@ describe('the HTTP API', () => {
     HttpApi.create({
       operations,
       events: new EventStreams({ store: noStore, log: recorded.log }),
+      exports: new StateExports({ store: noStore, from: 'http://127.0.0.1', log: recorded.log }),
       gate: new Gate({ people: { identify: () => Promise.resolve(caller) }, now: () => performance.now() }),
       log: recorded.log,
       metrics,

@@ -18,9 +18,12 @@ import { agentOperations } from '../../src/http/operations/agents.ts'
 import { callerOperations } from '../../src/http/operations/callers.ts'
 import { commandOperations } from '../../src/http/operations/commands.ts'
 import { keyOperations } from '../../src/http/operations/keys.ts'
+import { stateOperations } from '../../src/http/operations/state.ts'
+import { StateExports, type StateExportsOptions } from '../../src/http/state-exports.ts'
 import { AgentKeys } from '../../src/identity/agent-keys.ts'
 import { People } from '../../src/identity/people.ts'
 import { PeopleTokens } from '../../src/identity/people-tokens.ts'
+import { StateImports, type StateImportsOptions } from '../../src/state/state-imports.ts'
 import type { Store } from '../../src/store/store.ts'
 import { Etcd, type EtcdOptions } from '../support/etcd.ts'
 import { openStore } from '../support/store.ts'
@@ -30,6 +33,8 @@ export interface ServedApiOptions {
   readonly gate?: Partial<GateOptions>
   readonly events?: Partial<EventStreamsOptions>
   readonly commands?: Partial<CommandsOptions>
+  readonly exports?: Partial<StateExportsOptions>
+  readonly imports?: Partial<StateImportsOptions>
   readonly api?: Partial<HttpApiOptions>
 }
 
@@ -48,7 +53,10 @@ export interface Asked {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-type Parts = Pick<ServedApi, 'recorded' | 'registry' | 'etcd' | 'store' | 'tokens' | 'agents' | 'events' | 'url'>
+type Parts = Pick<
+  ServedApi,
+  'recorded' | 'registry' | 'etcd' | 'store' | 'tokens' | 'agents' | 'events' | 'exports' | 'imports' | 'url'
+>
 
 /** The API on a real port and a real etcd, with a token for each role. */
 export class ServedApi {
@@ -59,6 +67,8 @@ export class ServedApi {
   readonly tokens: Readonly<Record<Role, string>>
   readonly agents: AgentRegistry
   readonly events: EventStreams
+  readonly exports: StateExports
+  readonly imports: StateImports
   readonly url: string
   readonly #api: HttpApi
 
@@ -70,6 +80,8 @@ export class ServedApi {
     this.tokens = parts.tokens
     this.agents = parts.agents
     this.events = parts.events
+    this.exports = parts.exports
+    this.imports = parts.imports
     this.url = parts.url
     this.#api = api
   }
@@ -96,14 +108,18 @@ export class ServedApi {
     const commands = new Commands({ store, lease, mostOpen: 20, log: recorded.log, ...options.commands })
     const people = new People({ tokens: peopleTokens })
     const events = new EventStreams({ store, log: recorded.log, ...options.events })
+    const exports = new StateExports({ store, from: 'http://127.0.0.1', log: recorded.log, ...options.exports })
+    const imports = new StateImports({ store, lease, log: recorded.log, ...options.imports })
     const api = await HttpApi.create({
       operations: [
         ...agentOperations(agents, recorded.log),
         ...keyOperations(new AgentKeys(store)),
         ...commandOperations({ commands, agents }),
         ...callerOperations(peopleTokens, recorded.log),
+        ...stateOperations(imports),
       ],
       events,
+      exports,
       gate: new Gate({ people, now: () => performance.now(), ...options.gate }),
       log: recorded.log,
       metrics: declaredMetrics(controlPlane.metrics, registry),
@@ -113,7 +129,7 @@ export class ServedApi {
     const port = await api.listen({ address: '127.0.0.1', port: 0 })
     const tokens = Object.fromEntries(made) as Record<Role, string>
     const url = `${options.api?.tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`
-    return new ServedApi({ recorded, registry, etcd, store, tokens, agents, events, url }, api)
+    return new ServedApi({ recorded, registry, etcd, store, tokens, agents, events, exports, imports, url }, api)
   }
 
   get port(): number {

@@ -100,11 +100,11 @@ describe('a transaction', () => {
         { key: absent, exists: true },
       ],
       then: [{ put: keys.agent('then'), value: 'x' }],
-      otherwise: [{ put: keys.agent('otherwise'), value: 'x' }, { get: here }],
+      otherwise: [{ put: keys.pod('otherwise'), value: 'x' }, { get: here }],
     })
     expect(result).toMatchObject({ succeeded: false, results: [{ kind: 'put' }, { kind: 'get', more: false }] })
     expect((await store.get(keys.agent('then'))).found).toBeUndefined()
-    expect((await store.get(keys.agent('otherwise'))).found?.modRevision).toBe(result.revision)
+    expect((await store.get(keys.pod('otherwise'))).found?.modRevision).toBe(result.revision)
   })
 
   test('writes, reads what it wrote and deletes at one revision, and says what each step did', async () => {
