@@ -32,6 +32,8 @@ export class AgentStatus {
   readonly #now: () => Date
   /** By connection: what was written last. */
   readonly #written = new Map<string, { readonly health: Health; readonly since: string; readonly atMs: number }>()
+  /** By connection: the writing that is under way, and the newest value, which waits for it. */
+  readonly #writing = new Map<string, { done: Promise<void>; next: string | undefined }>()
 
   constructor(options: AgentStatusOptions) {
     this.#options = options
@@ -40,7 +42,7 @@ export class AgentStatus {
 
   /** An agent was heard, or was silent for too long. Written where it has changed; etcd being away is no harm. */
   async saw(registered: Registered, health: Health, activeSessions: number | undefined): Promise<void> {
-    const { connectionId, agentId } = registered
+    const { connectionId } = registered
     const before = this.#written.get(connectionId)
     const atMs = performance.now()
     if (before?.health === health && atMs - before.atMs < writeAnywayMs) return
@@ -53,12 +55,34 @@ export class AgentStatus {
       ...(health !== 'stale' && { lastSeenAt: at }),
       ...(activeSessions !== undefined && { activeSessions }),
     })
-    try {
-      await this.#options.store.transact({ when: [registered.fence], then: [{ put: keys.status(agentId), value }] })
-    } catch (error) {
-      this.#written.delete(connectionId)
-      this.#options.log.warn('status-unwritten', { agent: agentId, error: error as Error })
+    await this.#write(registered, value)
+  }
+
+  /** One after the other, because of two at once etcd may take the older one last. What was overtaken is left out. */
+  async #write(registered: Registered, value: string): Promise<void> {
+    const { connectionId, agentId } = registered
+    const under = this.#writing.get(connectionId)
+    if (under !== undefined) {
+      under.next = value
+      return
     }
+    const writing: { done: Promise<void>; next: string | undefined } = { done: Promise.resolve(), next: value }
+    this.#writing.set(connectionId, writing)
+    const writeAll = async (): Promise<void> => {
+      while (writing.next !== undefined) {
+        const then = [{ put: keys.status(agentId), value: writing.next }]
+        writing.next = undefined
+        try {
+          await this.#options.store.transact({ when: [registered.fence], then })
+        } catch (error) {
+          this.#written.delete(connectionId)
+          this.#options.log.warn('status-unwritten', { agent: agentId, error: error as Error })
+        }
+      }
+      this.#writing.delete(connectionId)
+    }
+    writing.done = writeAll()
+    await writing.done
   }
 
   /** The pod has another lease: enters the connection with it. @returns whether the connection still speaks for the agent */
@@ -83,6 +107,11 @@ export class AgentStatus {
   async left({ agentId, connectionId, fence }: Registered): Promise<void> {
     this.#written.delete(connectionId)
     const { store, signal, log } = this.#options
+    const writing = this.#writing.get(connectionId)
+    if (writing !== undefined) {
+      writing.next = undefined
+      await writing.done
+    }
     const at = this.#now().toISOString()
     const value = statusRecord.serialize({ health: 'offline', since: at, lastSeenAt: at })
     while (!signal.aborted) {
