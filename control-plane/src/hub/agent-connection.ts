@@ -16,6 +16,9 @@ import type { Refused, Registered, Registration, Registrations } from './registr
 /** Codes of RFC 6455 and its registry. */
 export const ordinaryCodes = { done: 1000, goingAway: 1001, internal: 1011, tryAgainLater: 1013 } as const
 
+/** How long before its credentials end an agent is asked to come with newer ones, in milliseconds. */
+const renewBeforeMs = 60_000
+
 /** Most results that are being stored at once; beyond it nothing more is read from the agent. */
 const mostUnanswered = 64
 
@@ -256,17 +259,27 @@ export class AgentConnection {
     }, this.#options.staleAfterSeconds * 1000)
   }
 
-  /** Credentials that end, end what they opened. A ServiceAccount's token ends with its pod, and its pod with us. */
+  /**
+   * Credentials that end, end what they opened; shortly before, the agent is asked to connect with those that it has by
+   * then. A ServiceAccount's token ends with its pod, and its pod with us.
+   */
   #endWithCredentials({ expiresAt, by }: AgentIdentity): void {
     if (expiresAt === undefined || by === 'serviceAccount') return
     const longestTimerMs = 2 ** 31 - 1
     const leftMs = expiresAt.getTime() - Date.now()
+    // Who came with what ends so soon has nothing newer.
+    const asks = leftMs > renewBeforeMs
+    const dueMs = asks ? leftMs - renewBeforeMs : leftMs
     this.#expiryTimer = setTimeout(
       () => {
-        if (leftMs > longestTimerMs) this.#endWithCredentials(this.identity)
-        else this.close(closeCodes.unauthenticated, 'the credentials have expired')
+        if (dueMs <= longestTimerMs && !asks) {
+          this.close(closeCodes.unauthenticated, 'the credentials have expired')
+          return
+        }
+        if (dueMs <= longestTimerMs && this.#registered !== undefined) this.move('the credentials expire soon')
+        this.#endWithCredentials(this.identity)
       },
-      Math.max(0, Math.min(leftMs, longestTimerMs)),
+      Math.max(0, Math.min(dueMs, longestTimerMs)),
     )
   }
 

@@ -150,7 +150,7 @@ function ofTls(tls: TlsSettings) {
   }
 }
 
-/** A session that is resumed is not verified again: authorities that were replaced would go on to count for it. */
+/** A session that is resumed is not verified again: every connection shows its certificate anew. */
 function withoutTickets(tls: TlsSettings) {
   return { ...tls, secureOptions: constants.SSL_OP_NO_TICKET }
 }

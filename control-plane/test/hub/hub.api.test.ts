@@ -38,6 +38,9 @@ const identities: Readonly<Record<string, AgentIdentity>> = {
   cluster: { agentId: 'local', by: 'serviceAccount' },
   'pod-1': { agentId: 'local', by: 'serviceAccount', pod: { name: 'pod-1', uid: 'uid-1' } },
   key: { agentId: 'local', by: 'key', keyId: 'abcdefgh' },
+  get inAMinute(): AgentIdentity {
+    return { agentId: 'local', by: 'certificate', expiresAt: new Date(Date.now() + 63_000) }
+  },
   soon: { agentId: 'local', by: 'key', keyId: 'abcdefgh', expiresAt: new Date(Date.now() + 10) },
 }
 
@@ -282,6 +285,18 @@ describe('a right that ends, ends the connection', () => {
     const agent = await a.dial('soon')
     expect((await agent.ended).code).toBe(4401)
   })
+})
+
+test('credentials that end in a minute: the agent is asked to come with newer ones, and keeps its connection until then', async () => {
+  const { register } = await pod('a')
+  await new AgentRegistry(observer).create('local', { approved: true, by: 'ada' })
+  const agent = await register({}, 'inAMinute')
+  await agent.told('registered')
+  expect(await agent.told('move')).toMatchObject({ reason: 'the credentials expire soon' })
+  expect(agent.socket.readyState).toBe(agent.socket.OPEN)
+  const next = await register({}, 'key')
+  await next.told('registered')
+  expect(await agent.ended).toEqual({ code: 1000, reason: 'moved' })
 })
 
 describe('health', () => {

@@ -22,10 +22,21 @@ export class RecordedAgent {
   readonly ended: Promise<Ending>
   readonly #waiting = new Set<() => void>()
 
-  constructor(port: number, bearer: string, address = '127.0.0.1') {
-    this.socket = new WebSocket(`ws://${address}:${port}${connectPath}`, [subprotocol], {
-      headers: { authorization: `Bearer ${bearer}` },
-    })
+  /** @param tls what it trusts, and the certificate that it shows; without it, the connection is plain */
+  constructor(
+    port: number,
+    bearer: string | undefined,
+    address = '127.0.0.1',
+    tls?: { readonly ca: string; readonly cert?: string; readonly key?: string },
+  ) {
+    this.socket = new WebSocket(
+      `${tls === undefined ? 'ws' : 'wss'}://${address}:${port}${connectPath}`,
+      [subprotocol],
+      {
+        headers: bearer === undefined ? {} : { authorization: `Bearer ${bearer}` },
+        ...tls,
+      },
+    )
     this.socket.on('error', () => undefined)
     this.ended = new Promise((resolve) => {
       this.socket.on('close', (code, reason) => {
