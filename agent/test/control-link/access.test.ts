@@ -1,8 +1,13 @@
 import { afterEach, describe, expect, test } from '@jest/globals'
+import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
 import type { Configuration } from '../../src/configuration/configuration.ts'
 import { readConfiguration } from '../../src/configuration/configuration.ts'
-import { accessOf } from '../../src/control-link/access.ts'
+import { accessOf, type ClientCertificate, readCredentials } from '../../src/control-link/access.ts'
+import { Probe } from '../../src/control-link/probe.ts'
+import { CertificateAuthority, type IssuedCertificate } from '../election/authority.ts'
 import { serverCertificate } from '../election/certificate.ts'
 import { podEnvironment } from '../support/pod-environment.ts'
 import { atEnd, endAll, fileWith, linked, turn, waitForLine } from './linked.ts'
@@ -31,6 +36,82 @@ describe('what the configuration says of the access', () => {
       credential: { variable: 'AGENT_API_KEY_FILE', file: key },
       caFile: ca,
     })
+  })
+})
+
+test('a client certificate goes before everything else that is mounted', () => {
+  const [certificateFile, keyFile, key] = [fileWith('certificate'), fileWith('key'), fileWith('api-key')]
+  const changes = {
+    CONTROL_PLANE_URL: 'https://127.0.0.1:9',
+    CLIENT_CERTIFICATE_FILE: certificateFile,
+    CLIENT_KEY_FILE: keyFile,
+    AGENT_API_KEY_FILE: key,
+  }
+  expect(accessOf(configured(changes)).credential).toEqual({ certificateFile, keyFile })
+})
+
+describe('a client certificate', () => {
+  const [servers, agents] = [new CertificateAuthority(), new CertificateAuthority()]
+  const files = (own: IssuedCertificate) => ({
+    certificateFile: fileWith(own.certificate),
+    keyFile: fileWith(own.key),
+  })
+  const reason = async (credential: ClientCertificate): Promise<string> => {
+    const error: unknown = await readCredentials({ url: 'https://a', credential }).catch((thrown: unknown) => thrown)
+    return String(error)
+  }
+
+  test('is shown by probes, and read again for each', async () => {
+    const { certificate: cert, key } = servers.issue({ addresses: ['127.0.0.1'] })
+    const tls = { cert, key, ca: agents.certificate, requestCert: true }
+    const plane = createServer(tls, (_, response) => response.writeHead(204).end())
+    plane.listen(0, '127.0.0.1')
+    await once(plane, 'listening')
+    const ended = new AbortController()
+    atEnd(async () => {
+      ended.abort()
+      plane.close()
+      plane.closeAllConnections()
+      await once(plane, 'close')
+    })
+    const credential = files(servers.issue({ commonName: 'agent:local' }))
+    const results: boolean[] = []
+    const probe = new Probe({
+      access: {
+        // A server on a port has an address of this form.
+        url: `https://127.0.0.1:${(plane.address() as AddressInfo).port}`,
+        credential,
+        caFile: fileWith(servers.certificate),
+      },
+      timing: { probeMs: 20, probeTimeoutMs: 5000 },
+      onResult: (reaches) => void results.push(reaches),
+      isProven: () => false,
+    })
+    void probe.run(ended.signal)
+    while (results.length === 0) await turn()
+    expect(results).not.toContain(true)
+    const renewed = agents.issue({ commonName: 'agent:local' })
+    // The key comes first: for a moment they are not of one another.
+    writeFileSync(credential.keyFile, renewed.key)
+    writeFileSync(credential.certificateFile, renewed.certificate)
+    while (results.at(-1) !== true) await turn()
+  })
+
+  test.each<[string, (own: IssuedCertificate) => IssuedCertificate]>([
+    ['has the key of another', ({ certificate }) => ({ certificate, key: agents.issue({}).key })],
+    ['is none', ({ key }) => ({ certificate: 'secret', key })],
+    ['has no key', ({ certificate }) => ({ certificate, key: 'secret' })],
+    ['has been taken for its key', ({ certificate, key }) => ({ certificate: key, key: certificate })],
+  ])('that %s is said to be so, and nothing of it is repeated', async (_, change) => {
+    const own = change(agents.issue({ commonName: 'agent:local' }))
+    const why = await reason(files(own))
+    expect(why).toContain('CLIENT_KEY_FILE: expected')
+    expect(why).not.toMatch(/secret|BEGIN/)
+  })
+
+  test('that is not there is named by its variable', async () => {
+    const { keyFile } = files(agents.issue({}))
+    expect(await reason({ certificateFile: '/absent', keyFile })).toContain('CLIENT_CERTIFICATE_FILE: cannot read')
   })
 })
 
