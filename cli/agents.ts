@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { AgentResource, ApiEvent } from '@regent/contract/api.ts'
+import { addAgentKeys } from './agent-keys.ts'
 import { type ControlPlaneOptions, takingControlPlane, whichControlPlane } from './control-plane-connection.ts'
 import { UsageError } from './errors.ts'
 import { printJson, tableLines } from './print.ts'
@@ -53,6 +54,7 @@ ${whichControlPlane}`,
     .argument('<agent>', 'id of an agent')
     .option('--yes', 'really')
     .action(remove)
+  addAgentKeys(agents)
 }
 
 async function connect(options: Options) {

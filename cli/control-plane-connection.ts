@@ -97,6 +97,28 @@ export class ControlPlaneConnection {
     throw new Refusal([`error: ${path} does not end: more than ${mostPages} pages`])
   }
 
+  /**
+   * An answer that is read as it comes. It breaks off after so long without anything, in milliseconds.
+   *
+   * @throws Refusal with what the control plane said, or that it said nothing any more
+   */
+  async *bytes(path: string, silentMs = silenceMs): AsyncGenerator<Buffer, void, undefined> {
+    const silent = new AbortController()
+    const timer = setTimeout(() => silent.abort(), silentMs)
+    try {
+      const response = await this.#fetch(path, { signal: silent.signal })
+      for await (const chunk of response.body ?? []) {
+        timer.refresh()
+        yield Buffer.from(chunk as Uint8Array)
+      }
+    } catch (error) {
+      throw error instanceof Refusal ? error : this.#silent(error)
+    } finally {
+      clearTimeout(timer)
+      silent.abort()
+    }
+  }
+
   /** What happens from now on, over every interruption, until the reader stops. */
   async *events(): AsyncGenerator<ApiEvent, never, undefined> {
     let lastId = ''
@@ -142,7 +164,10 @@ export class ControlPlaneConnection {
     const response = await fetch(url, { ...init, headers, redirect: 'error' }).catch((error: unknown) =>
       Promise.reject(this.#silent(error)),
     )
-    if (!response.ok) throw new Refusal(refusalLines(response.status, await response.text().catch(() => '')))
+    if (!response.ok) {
+      const text = await response.text().catch(() => '')
+      throw new Refusal(refusalLines(response.status, text), response.status)
+    }
     return response
   }
 

@@ -9,10 +9,13 @@ import { addInit } from './init.ts'
 import { projectFolder } from './project.ts'
 import { addRequires } from './requires.ts'
 import { addShow } from './show.ts'
+import { addState } from './state.ts'
 import { addStatus } from './status.ts'
 import { addStepDown } from './step-down.ts'
 import { addSynth } from './synth.ts'
+import { addTokens } from './tokens.ts'
 import { addValidate } from './validate.ts'
+import { addWhoami } from './whoami.ts'
 
 /**
  * The program with all its commands. It throws what commander would exit with.
@@ -38,6 +41,7 @@ Examples:
 Exit codes: 0 done; 1 the answer is no (invalid configuration, a difference, something missing); 2 usage`,
     )
   const forManifests = [addSynth, addValidate, addShow, addRequires, addFailover, addImages, addInit]
-  for (const add of [...forManifests, addStatus, addStepDown, addAgents, addCommands]) add(program)
+  for (const add of [...forManifests, addStatus, addStepDown, addAgents, addCommands, addTokens, addState, addWhoami])
+    add(program)
   return program
 }

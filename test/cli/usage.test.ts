@@ -15,6 +15,9 @@ const commands = [
   'step-down',
   'agents',
   'commands',
+  'tokens',
+  'state',
+  'whoami',
 ]
 
 /** What a command line says without running a command. */
