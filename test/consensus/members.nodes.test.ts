@@ -1,8 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { controlPlaneImage } from '../../control-plane/image/declaration.ts'
 import { dev } from '../../environments/dev.ts'
 import { local } from '../../environments/local.ts'
+import { machineArchitecture } from '../../images/platform.ts'
+import { builtImage } from '../../images/test/built-image.ts'
 import type { EnvironmentPart, Layer } from '../../lib/config/layer.ts'
-import { etcdImage, importImage } from '../cluster/images.ts'
+import { etcdImage, importArchive, importImage } from '../cluster/images.ts'
 import { kubectlJson, mustKubectl } from '../cluster/kubectl.ts'
 import {
   cutNetwork,
@@ -205,18 +208,49 @@ describe('members with TLS', () => {
     peerSecretName: 'regent-consensus-peer-tls',
     serverSecretName: 'regent-consensus-server-tls',
     clientSecretName: 'regent-consensus-client-tls',
+    rootSecretName: 'regent-consensus-root-tls',
   }
   beforeAll(async () => {
+    const { archive } = await builtImage(controlPlaneImage, [machineArchitecture()])
+    await Promise.all(cluster().nodes.map((node) => importArchive(node, archive)))
     await applied(local, { consensus: { tls } })
     await createTlsSecrets(3)
-  })
+  }, 900_000)
   afterAll(clearEnvironments)
+
+  async function available(name: string): Promise<void> {
+    try {
+      await mustKubectl(['rollout', 'status', `deployment/${name}`, '-n', namespace, '--timeout=170s'], {
+        seconds: 180,
+      })
+    } catch (error) {
+      const said = await mustKubectl(['logs', '-n', namespace, `deployment/${name}`, '--tail=20']).catch(String)
+      throw new Error(`${name} did not become ready; it says:\n${said}`, { cause: error })
+    }
+  }
 
   test('bootstrap once their certificates are there, and serve nobody without one', async () => {
     await readyMembers(3)
     expect(await countedMembers('regent-consensus-0', true)).toBe(3)
-    await etcdctl('regent-consensus-1', ['put', 'over', 'TLS'], true)
-    expect(await etcdctl('regent-consensus-2', ['get', 'over', '--print-value-only'], true)).toBe('TLS')
     await expect(etcdctl('regent-consensus-0', ['get', 'over'])).rejects.toThrow(/deadline exceeded|connection|EOF/)
+  })
+
+  test('know their users as soon as the program is ready that keeps them, and only those: the control plane works', async () => {
+    await available('regent-consensus-access')
+    // The certificate of the members themselves is of the same authority, and of nobody who may do anything.
+    await expect(etcdctl('regent-consensus-1', ['put', 'over', 'TLS'], true)).rejects.toThrow('permission denied')
+    await expect(etcdctl('regent-consensus-2', ['auth', 'status'], true)).rejects.toThrow('user name not found')
+    await available('regent-control-plane')
+  })
+
+  test('stay ready and keep their users when one is killed', async () => {
+    const [victim] = await readyMembers(3)
+    await killPod('regent-consensus-0')
+    await waitFor('another pod', async () =>
+      (await members()).some(({ name, uid }) => name === victim?.name && uid !== victim.uid),
+    )
+    await readyMembers(3)
+    await expect(etcdctl('regent-consensus-0', ['get', 'over'], true)).rejects.toThrow('permission denied')
+    await available('regent-control-plane')
   })
 })

@@ -77,10 +77,11 @@ export async function createTlsSecrets(count: number): Promise<void> {
       { file: 'peer', commonName: 'regent-consensus-peer', names: peers },
       { file: 'server', commonName: 'regent-consensus-server', names: [...peers, `regent-consensus.${namespace}.svc`] },
       { file: 'client', commonName: 'regent-control-plane' },
+      { file: 'root', commonName: 'root' },
     ])
     const read = (file: string) => readFileSync(path(file)).toString('base64')
     await apply(
-      ['peer', 'server', 'client'].map((name) => ({
+      ['peer', 'server', 'client', 'root'].map((name) => ({
         apiVersion: 'v1',
         kind: 'Secret',
         metadata: { name: `regent-consensus-${name}-tls`, namespace },

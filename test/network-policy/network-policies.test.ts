@@ -63,11 +63,12 @@ describe('each program may do what it declares, and nothing else', () => {
     })
   })
 
-  test('etcd is called by the control plane and by itself', () => {
+  test('etcd is called by the control plane, by itself, and by what keeps its users', () => {
     expect(object(index, 'NetworkPolicy', 'regent-system', 'regent-consensus')['spec']).toMatchObject({
       ingress: [
         { from: [inSystem('regent-control-plane')], ports: tcp(2379) },
         { from: [inSystem('regent-consensus')], ports: tcp(2380) },
+        { from: [inSystem('regent-consensus-access')], ports: tcp(2379) },
       ],
       egress: [{ to: [inSystem('regent-consensus')], ports: tcp(2380) }, dns],
     })
