@@ -170,6 +170,14 @@ export const controlPlane = program('control-plane', {
       default: 1000,
       description: 'how many commands of one agent may wait or be under way; more are refused',
     },
+    trustedProxies: {
+      variable: 'TRUSTED_PROXIES',
+      type: 'ranges',
+      most: 64,
+      default: [],
+      description:
+        'the proxies whose `X-Forwarded-For` is believed: the address of a client counts for limits and audit',
+    },
     logLevel: sharedVariables.logLevel,
     listenAddress: sharedVariables.listenAddress,
     kubernetesHost: sharedVariables.kubernetesHost,

@@ -117,6 +117,13 @@ interface AddressVariable extends Common {
   readonly type: 'address'
 }
 
+/** Address ranges such as `10.0.0.0/24`, separated by commas, or `none`. No range is every address. */
+interface RangesVariable extends Common {
+  readonly type: 'ranges'
+  /** Most ranges. */
+  readonly most: number
+}
+
 /** One environment variable of a program, as data. */
 export type Variable =
   | NameVariable
@@ -134,6 +141,7 @@ export type Variable =
   | DownwardVariable
   | InjectedVariable
   | AddressVariable
+  | RangesVariable
 
 /** What the program reads from a variable. */
 export type ValueOf<V> = V extends { type: 'seconds' | 'integer' }
@@ -144,7 +152,7 @@ export type ValueOf<V> = V extends { type: 'seconds' | 'integer' }
       ? C
       : V extends { type: 'choices'; choices: readonly (infer C)[] }
         ? readonly C[]
-        : V extends { type: 'urls' | 'texts' }
+        : V extends { type: 'urls' | 'texts' | 'ranges' }
           ? readonly string[]
           : string
 
@@ -188,6 +196,8 @@ export function expectation(variable: Variable): string {
       return 'what Kubernetes sets in every container'
     case 'address':
       return 'an IPv4 or IPv6 address'
+    case 'ranges':
+      return `\`none\`, or at most ${variable.most} address ranges such as 10.0.0.0/24 separated by commas, none of them every address`
   }
 }
 
@@ -253,6 +263,10 @@ function valueOf(variable: Variable, text: string): string | number | boolean | 
       return text === '' ? undefined : text
     case 'address':
       return isIP(text) === 0 ? undefined : text
+    case 'ranges': {
+      const ranges = text === 'none' ? [] : text.split(',')
+      return ranges.length <= variable.most && ranges.every(isRange) ? ranges : undefined
+    }
   }
 }
 
@@ -275,6 +289,11 @@ function textsOf({ fewest, most, max }: TextsVariable, text: string): readonly s
   return texts.length === read.length ? texts : undefined
 }
 
+function isRange(text: string): boolean {
+  const [, address = '', length = ''] = /^([0-9A-Fa-f:.]+)\/([1-9][0-9]{0,2})$/.exec(text) ?? []
+  return isIP(address) !== 0 && Number(length) <= (isIP(address) === 4 ? 32 : 128)
+}
+
 function isUrl(text: string, schemes: readonly string[]): boolean {
   const url = URL.parse(text)
   if (url === null) return false
@@ -289,5 +308,7 @@ export function variableText(
   value: string | number | boolean | readonly string[],
 ): string {
   if (typeof value !== 'object') return String(value)
+  // An empty value is one that the API server leaves out: every apply would see a difference.
+  if (type === 'ranges' && value.length === 0) return 'none'
   return type === 'texts' ? JSON.stringify(value) : value.join(',')
 }

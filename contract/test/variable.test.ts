@@ -22,6 +22,7 @@ const variables = {
   downward: { ...about, type: 'downward', fieldPath: 'metadata.name' },
   injected: { ...about, type: 'injected' },
   address: { ...about, type: 'address' },
+  ranges: { ...about, type: 'ranges', most: 3 },
 } as const satisfies Record<string, Variable>
 type Key = keyof typeof variables
 
@@ -158,6 +159,30 @@ const cases: readonly { key: Key; good: readonly [string, unknown][]; bad: reado
     ],
     bad: ['', 'localhost', '[::]', '127.0.0.1:80', '127.1', '256.0.0.1', '::/0', ' ::'],
   },
+  {
+    key: 'ranges',
+    good: [
+      ['none', []],
+      ['10.0.0.0/24', ['10.0.0.0/24']],
+      ['10.0.0.1/32,fd00:1::/32,::1/128', ['10.0.0.1/32', 'fd00:1::/32', '::1/128']],
+    ],
+    bad: [
+      ...[
+        '',
+        'none,10.0.0.0/24',
+        '10.0.0.0',
+        '10.0.0.0/',
+        '10.0.0.0/33',
+        '10.0.0/24',
+        '10.0.0.0/08',
+        '10.0.0.0/24/8',
+        '::/129',
+        'a/8',
+      ],
+      ...['0.0.0.0/0', '::/0', ',', '10.0.0.0/24,', '10.0.0.0/24, 10.0.1.0/24', 'fe80::1%eth0/64', '/24'],
+      '1.0.0.0/8,2.0.0.0/8,3.0.0.0/8,4.0.0.0/8',
+    ],
+  },
 ]
 
 describe('parsing one variable', () => {
@@ -222,6 +247,13 @@ const values: { readonly [K in Key]: fc.Arbitrary<ValueOf<(typeof variables)[K]>
   downward: fc.string({ minLength: 1 }),
   injected: fc.string({ minLength: 1 }),
   address: fc.oneof(fc.ipV4(), fc.ipV6()),
+  ranges: fc.array(
+    fc.oneof(
+      fc.tuple(fc.ipV4(), fc.integer({ min: 1, max: 32 })).map((parts) => parts.join('/')),
+      fc.tuple(fc.ipV6(), fc.integer({ min: 1, max: 128 })).map((parts) => parts.join('/')),
+    ),
+    { maxLength: 3 },
+  ),
 }
 
 describe('what a manifest writes, a program reads', () => {
@@ -263,6 +295,10 @@ describe('what a variable accepts, in words', () => {
     ['downward', "the pod's metadata.name"],
     ['injected', 'what Kubernetes sets in every container'],
     ['address', 'an IPv4 or IPv6 address'],
+    [
+      'ranges',
+      '`none`, or at most 3 address ranges such as 10.0.0.0/24 separated by commas, none of them every address',
+    ],
   ] as const)('%s', (key, words) => {
     expect(expectation(variables[key])).toBe(words)
   })

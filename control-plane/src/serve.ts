@@ -5,11 +5,13 @@ import { AgentRegistry } from './agents/agent-registry.ts'
 import { AgentQueue } from './commands/agent-queue.ts'
 import { Commands } from './commands/commands.ts'
 import { HourlyLease } from './commands/hourly-lease.ts'
+import { SharedFollow } from './commands/shared-follow.ts'
 import { Sweep } from './commands/sweep.ts'
 import type { Configuration } from './configuration/configuration.ts'
 import type { GracefulStop } from './graceful-stop.ts'
 import { livenessChecks, readinessChecks } from './health/checks.ts'
 import { StoreProbe } from './health/store-probe.ts'
+import { ClientAddresses } from './http/client-address.ts'
 import { EventStreams } from './http/event-streams.ts'
 import { Gate } from './http/gate.ts'
 import { HttpApi } from './http/http-api.ts'
@@ -36,6 +38,7 @@ import { ServiceAccountTokens } from './identity/service-account-tokens.ts'
 import { ControlPlaneMetrics } from './metrics/control-plane-metrics.ts'
 import { sweepAbandonedImports } from './state/abandoned-imports.ts'
 import { StateImports } from './state/state-imports.ts'
+import { prefixes } from './store/keys.ts'
 import { Store } from './store/store.ts'
 
 /** Most connections of agents at one pod. */
@@ -68,8 +71,10 @@ export async function serve({ configuration, log, stop, ports }: ServeOptions): 
   const ofCommands = { store, lease, observeEnd: metrics.observeCommand, log }
   const commands = new Commands({ ...ofCommands, mostOpen: configuration.mostOpenCommands })
   const imports = new StateImports({ store, lease, log })
+  const open = new SharedFollow(store, prefixes.allOpenCommands, log)
   const tasks = [
     probe.run(ended.signal),
+    open.run(ended.signal),
     new Sweep(ofCommands).run(ended.signal),
     sweepAbandonedImports(imports, ended.signal, log),
   ]
@@ -79,6 +84,7 @@ export async function serve({ configuration, log, stop, ports }: ServeOptions): 
   const agentKeys = new AgentKeys(store)
   const peopleTokens = new PeopleTokens(store)
   const oidc = oidcTokensOf(configuration, log)
+  const { of: addressOf } = new ClientAddresses(configuration.trustedProxies)
   const tls = tlsFilesOf(configuration)
   const agentsTls = tlsFilesOf(configuration, configuration.agentCaFile)
 
@@ -90,6 +96,7 @@ export async function serve({ configuration, log, stop, ports }: ServeOptions): 
     openQueue: ({ agentId, connectionId, epoch, holder, fence }, events) =>
       new AgentQueue({
         ...ofCommands,
+        open,
         agentId,
         fence,
         deliverer: { connectionId, holder, epoch: String(epoch) },
@@ -110,6 +117,7 @@ export async function serve({ configuration, log, stop, ports }: ServeOptions): 
     authenticate: authenticateAgents({
       agents: new Agents({ keys: agentKeys, serviceAccounts }),
       isReady: () => hub.isReady,
+      addressOf,
       log,
     }),
     onAgent: (socket, identity) => hub.accept(socket, identity),
@@ -137,6 +145,7 @@ export async function serve({ configuration, log, stop, ports }: ServeOptions): 
     log,
     metrics: metrics.instruments,
     publicUrl,
+    addressOf,
     tls,
   })
   const health = new HealthServer({

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
 import { controlPlane } from '@regent/contract/control-plane.ts'
+import { probePath } from '@regent/contract/messages.ts'
 import { controlPlaneAudience } from '@regent/contract/names.ts'
 import { connection } from '../../test/cluster/api-request.ts'
 import { mustKubectl } from '../../test/cluster/kubectl.ts'
@@ -89,6 +90,20 @@ test('an agent with a token for somebody else is refused, and the log says why',
   const agent = new RecordedAgent(controlPlane.ports.agents.number, token, program.address)
   expect((await agent.ended).code).toBe(1006)
   expect(await program.said('agent-unauthenticated')).toMatchObject({ reason: 'audience' })
+})
+
+test('behind a proxy that it trusts, the log tells who calls, and behind none who is connected', async () => {
+  const headers = { authorization: 'Bearer wrong', 'x-forwarded-for': '203.0.113.9, 198.51.100.1' }
+  const refusedBy = async (program: Program): Promise<readonly unknown[]> => {
+    await ready(program)
+    expect((await program.api('/api/v1/whoami', { headers })).status).toBe(401)
+    const probe = `http://${program.address}:${controlPlane.ports.agents.number}${probePath}`
+    expect((await fetch(probe, { headers: { ...headers, connection: 'close' } })).status).toBe(401)
+    return [(await program.said('audit'))['address'], (await program.said('agent-unauthenticated'))['address']]
+  }
+  const trusting = await refusedBy(started({ TRUSTED_PROXIES: '127.0.0.0/8' }))
+  expect(trusting).toEqual(['198.51.100.1', '198.51.100.1'])
+  for (const address of await refusedBy(started())) expect(address).toMatch(/^127\./)
 })
 
 test('after everything has happened, exactly what the contract declares is exported', async () => {

@@ -121,6 +121,7 @@ export class ControlPlane extends Construct {
               staleAfterSeconds: settings.staleAfterSeconds,
               drainBudgetSeconds: settings.drainBudgetSeconds,
               mostOpenCommands: settings.mostOpenCommands,
+              trustedProxies: settings.trustedProxies,
               ...proofVariables(settings),
               logLevel: settings.logLevel,
             },

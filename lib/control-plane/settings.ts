@@ -1,4 +1,5 @@
 import { controlPlane } from '@regent/contract/control-plane.ts'
+import { parseVariable } from '@regent/contract/variable.ts'
 import { z } from 'zod'
 import { cidr, count, dnsLabel, externalSecret, originUrl, resources, seconds } from '../config/fields.ts'
 import { oidcSettings } from './oidc-settings.ts'
@@ -74,6 +75,19 @@ export const controlPlaneSettings = z.strictObject({
     })
     .prefault({})
     .meta({ description: 'who may call besides the agents of this environment; nobody by default' }),
+  trustedProxies: z
+    .array(
+      // The program's own words on it: a pattern says less of an address than it could.
+      cidr('address range').refine((range) => 'value' in parseVariable(controlPlane.env.trustedProxies, range), {
+        error: 'expected an address range such as 10.0.0.0/24 that is not every address',
+      }),
+    )
+    .max(controlPlane.env.trustedProxies.most)
+    .default([])
+    .meta({
+      description:
+        'address ranges of ingresses and gateways whose `X-Forwarded-For` is believed; they must hold nothing else',
+    }),
   heartbeatIntervalSeconds: seconds('how often agents send a heartbeat', { min: 1, max: 300 }).default(30),
   staleAfterSeconds: seconds('an agent that was silent for so long is stale; at least 2.5 heartbeats', {
     min: 3,

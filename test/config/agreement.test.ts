@@ -93,6 +93,10 @@ test.each([
   expect([minItems ?? 0, maxItems, items?.maxLength]).toEqual([variable.fewest, variable.most, variable.max])
 })
 
+test('an environment holds as many ranges of proxies as the program reads', () => {
+  expect(fieldOf('controlPlane.trustedProxies').maxItems).toBe(controlPlane.env.trustedProxies.most)
+})
+
 test('an environment can choose every algorithm of signatures that the program knows', () => {
   const { items, default: chosen } = fieldOf('controlPlane.oidc.algorithms')
   expect(items?.enum).toEqual(controlPlane.env.oidcAlgorithms.choices)

@@ -3,6 +3,7 @@ import { dev } from '../../environments/dev.ts'
 import { local } from '../../environments/local.ts'
 import { productionUsEast1 } from '../../environments/production-us-east-1.ts'
 import { staging } from '../../environments/staging.ts'
+import { controlPlaneSettings } from '../../lib/control-plane/settings.ts'
 import type { Manifest } from '../../lib/output/manifest.ts'
 import { composed, object } from '../support/composed.ts'
 import { problemsOf } from '../support/layers.ts'
@@ -145,6 +146,19 @@ test('how many commands of an agent may be open is a setting', () => {
   expect(JSON.stringify(object(index, 'Deployment', system, name))).toContain(
     '{"name":"MOST_OPEN_COMMANDS","value":"7"}',
   )
+})
+
+describe('proxies', () => {
+  test('are trusted where the environment names them', () => {
+    const text = (trustedProxies: string[]): string =>
+      JSON.stringify(object(composed(local, { controlPlane: { trustedProxies } }), 'Deployment', system, name))
+    expect(text(['10.0.0.0/24', 'fd00::/64'])).toContain('{"name":"TRUSTED_PROXIES","value":"10.0.0.0/24,fd00::/64"}')
+    expect(text([])).toContain('{"name":"TRUSTED_PROXIES","value":"none"}')
+  })
+
+  test.each(['0.0.0.0/0', '::/0', ':0:/120', '10.0.0.1'])('fails if one is %s', (range) => {
+    expect(controlPlaneSettings.shape.trustedProxies.safeParse(['10.0.0.0/8', range]).success).toBe(false)
+  })
 })
 
 test('the Service offers every port that the program opens, by name', () => {

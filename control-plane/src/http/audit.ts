@@ -7,7 +7,7 @@ export interface AuditEntry {
   readonly requestId: string
   /** Absent for who did not prove who it is. */
   readonly caller: Caller | undefined
-  /** The address of the other end of the connection. */
+  /** The address that the request comes from, behind trusted proxies too. */
   readonly address: string
   readonly method: string
   /** The pattern of the path; absent where there is none. */

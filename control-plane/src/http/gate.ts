@@ -4,6 +4,7 @@ import { bearerOf } from '../identity/bearer.ts'
 import { type Caller, mayAct } from '../identity/caller.ts'
 import type { People } from '../identity/people.ts'
 import { Unauthenticated } from '../identity/refusal.ts'
+import { networkOf } from './client-address.ts'
 import { Problem } from './problem.ts'
 import { type Rate, TokenBuckets } from './token-buckets.ts'
 
@@ -45,21 +46,23 @@ export class Gate {
   /**
    * The caller of a request.
    *
+   * @param address where the request comes from; of IPv6 its network counts, in which anybody has any number of addresses
    * @throws Problem where it comes too often
    * @throws Unauthenticated, NoRole, IdentityUnavailable, and the errors of the store
    */
   async identify(authorization: string | undefined, address: string): Promise<Caller> {
+    const network = networkOf(address)
     const hash = createHash('sha256')
       .update(authorization ?? '')
       .digest('base64')
-    if (!this.#good.has(hash) && this.#strangers.isEmpty(address)) throw this.#tooMany(this.#strangers, address)
+    if (!this.#good.has(hash) && this.#strangers.isEmpty(network)) throw this.#tooMany(this.#strangers, network)
     let caller: Caller
     try {
       caller = await this.#people.identify(bearerOf(authorization))
     } catch (error) {
       if (error instanceof Unauthenticated) {
         this.#good.delete(hash)
-        this.#strangers.take(address)
+        this.#strangers.take(network)
       }
       throw error
     }
@@ -76,8 +79,8 @@ export class Gate {
     if (this.#good.size > mostRemembered && oldest !== undefined) this.#good.delete(oldest)
   }
 
-  #tooMany(buckets: TokenBuckets, address: string): Problem {
-    return tooMany('there were too many requests with wrong credentials from this address', buckets.take(address))
+  #tooMany(buckets: TokenBuckets, network: string): Problem {
+    return tooMany('there were too many requests with wrong credentials from this address', buckets.take(network))
   }
 }
 

@@ -4,6 +4,7 @@ import { bindTo, portOf } from '@regent/runtime/listen.ts'
 import type { Log } from '@regent/runtime/logging/log.ts'
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Caller } from '../identity/caller.ts'
+import { ClientAddresses } from './client-address.ts'
 import type { EventStreams } from './event-streams.ts'
 import { eventsOperation } from './events-operation.ts'
 import { exportOperation } from './export-operation.ts'
@@ -38,6 +39,8 @@ export interface HttpApiOptions {
   readonly metrics: HttpMetrics
   /** Under which URL callers reach this, for the document. */
   readonly publicUrl: string
+  /** From which address a request comes. @default the other end of its connection */
+  readonly addressOf?: ClientAddresses['of'] | undefined
   /** @default plain HTTP */
   readonly tls?: TlsFiles | undefined
   readonly limits?: ListenerLimits | undefined
@@ -127,7 +130,8 @@ function isTls(server: Server): server is Server & Parameters<TlsFiles['keepFres
 
 function addRoutes(app: FastifyInstance, options: HttpApiOptions, isOverTls: boolean): void {
   const { operations, events, exports, gate, log, metrics } = options
-  const records = new RequestRecords(log)
+  const { addressOf = new ClientAddresses().of } = options
+  const records = new RequestRecords(log, addressOf)
   const streams = [
     {
       operation: eventsOperation,
@@ -186,7 +190,7 @@ function addRoutes(app: FastifyInstance, options: HttpApiOptions, isOverTls: boo
   })
   app.get(documentPath, (_, reply) => reply.type('application/json; charset=utf-8').send(document))
   const admit = async (request: FastifyRequest, { role }: Pick<Operation, 'role'>) => {
-    const caller = await gate.identify(request.headers.authorization, request.ip)
+    const caller = await gate.identify(request.headers.authorization, addressOf(request.raw))
     records.identified(request, caller)
     mustBeAllowed(caller, role)
     return caller

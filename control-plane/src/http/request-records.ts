@@ -4,6 +4,7 @@ import { apiPrefix, type ProblemType } from '@regent/contract/api.ts'
 import type { FastifyRequest } from 'fastify'
 import type { Caller } from '../identity/caller.ts'
 import { audit } from './audit.ts'
+import type { ClientAddresses } from './client-address.ts'
 import type { Operation } from './operation.ts'
 import type { Problem } from './problem.ts'
 import { TokenBuckets } from './token-buckets.ts'
@@ -23,12 +24,15 @@ const refusals: readonly ProblemType[] = ['unauthenticated', 'forbidden', 'too-m
 /** What is known of each request while it is under way, and the audit log at its end. */
 export class RequestRecords {
   readonly #log: Log
+  readonly #addressOf: ClientAddresses['of']
   readonly #records = new WeakMap<FastifyRequest, RequestRecord>()
   /** Who is refused for coming too often would write the log as often: one line in ten seconds says as much. */
   readonly #excess = new TokenBuckets({ perSecond: 0.1, burst: 1, now: () => performance.now() })
 
-  constructor(log: Log) {
+  /** @param addressOf from which address a request comes */
+  constructor(log: Log, addressOf: ClientAddresses['of']) {
     this.#log = log
+    this.#addressOf = addressOf
   }
 
   begin(request: FastifyRequest): void {
@@ -72,7 +76,7 @@ export class RequestRecords {
     const outcome = problem?.type ?? 'done'
     const isWorthIt =
       outcome === 'too-many-requests'
-        ? this.#excess.take(caller?.id ?? request.ip) === 0
+        ? this.#excess.take(caller?.id ?? this.#addressOf(request.raw)) === 0
         : operation.method !== 'GET' || (outcome !== 'done' && refusals.includes(outcome))
     if (isWorthIt) this.#write(request, record, status)
     return { seconds }
@@ -87,7 +91,7 @@ export class RequestRecords {
     audit(this.#log, {
       requestId: request.id,
       caller,
-      address: request.ip,
+      address: this.#addressOf(request.raw),
       method: request.method,
       route: operation?.route,
       subject: subject ?? request.url.replace(/[?#].*$/s, '').slice(apiPrefix.length),

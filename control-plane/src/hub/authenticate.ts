@@ -12,11 +12,13 @@ export interface AuthenticateOptions {
   readonly agents: Pick<Agents, 'identify' | 'identifyCertificate'>
   /** Whether agents can register here now. */
   readonly isReady: () => boolean
+  /** From which address a request comes, for the log. */
+  readonly addressOf: (request: IncomingMessage) => string
   readonly log: Log
 }
 
 /** Tells which agent opens a connection, by its client certificate where TLS has verified one, else by its token. */
-export function authenticateAgents({ agents, isReady, log }: AuthenticateOptions) {
+export function authenticateAgents({ agents, isReady, addressOf, log }: AuthenticateOptions) {
   return async (request: IncomingMessage): Promise<{ readonly identity: AgentIdentity } | Refusal> => {
     if (!isReady()) return { status: 503, message: 'this pod cannot register agents at the moment' }
     try {
@@ -26,7 +28,7 @@ export function authenticateAgents({ agents, isReady, log }: AuthenticateOptions
       if (authorization === undefined) throw new Unauthenticated(reasonOfCertificate(request))
       return { identity: await agents.identify(bearerOf(authorization)) }
     } catch (error) {
-      const address = request.socket.remoteAddress
+      const address = addressOf(request)
       if (error instanceof Unauthenticated) {
         log.warn('agent-unauthenticated', { reason: error.reason, address })
         return { status: 401, message: error.message }

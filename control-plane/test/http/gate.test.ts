@@ -61,6 +61,15 @@ describe('the gate', () => {
     expect(await scene.ask('good-new')).toMatchObject({ id: 'good-new' })
   })
 
+  test('takes an IPv6 network for one address: who has one has more than can be counted', async () => {
+    const scene = new Scene()
+    for (let turn = 0; turn < 4; turn += 1) {
+      await expect(scene.ask('bad', `2001:db8:0:7::${turn}`)).rejects.toMatchObject({ reason: 'unknown' })
+    }
+    await expect(scene.ask('bad', '2001:db8:0:7:9::')).rejects.toMatchObject({ type: 'too-many-requests' })
+    await expect(scene.ask('bad', '2001:db8:0:8::1')).rejects.toMatchObject({ reason: 'unknown' })
+  })
+
   test('still lets in whom it knows at such an address', async () => {
     const scene = new Scene()
     await scene.ask('good')
