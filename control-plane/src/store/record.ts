@@ -2,7 +2,10 @@ import { z } from 'zod'
 import { UnreadableRecord } from './errors.ts'
 import type { KeyValue } from './key-value.ts'
 
-/** The only schema number so far. A change that an older control plane would misread gets the next one. */
+/**
+ * The only schema number so far. A change that an older control plane would misread gets the next one; a field that it
+ * may as well not know needs none: while pods are updated the older ones write back what the newer ones added.
+ */
 const schemaNumber = 1
 
 /** How one kind of value is kept in etcd: JSON with the number of its schema. */
@@ -25,7 +28,10 @@ export interface RecordType<Value extends object> {
   readonly serialize: (value: Value) => string
 }
 
-/** A kind of value. Fields that the schema does not know are dropped when it is read. */
+/**
+ * A kind of value. Fields that the schema does not know are not told, but kept: a value that was made from one that was
+ * read, by a spread, is written with them. So are those of the objects in it, as long as they are the same objects.
+ */
 export function record<Value extends object>(schema: z.ZodType<Value>): RecordType<Value> {
   const fromJson = (key: string, value: unknown): Value => {
     const found = envelope.safeParse(value)
@@ -37,7 +43,7 @@ export function record<Value extends object>(schema: z.ZodType<Value>): RecordTy
       )
     }
     const parsed = schema.safeParse(found.data)
-    if (parsed.success) return parsed.data
+    if (parsed.success) return keepUnknown(found.data, parsed.data)
     // Which fields, never their content: it may be a person's.
     const fields = parsed.error.issues.map((issue) => issue.path.join('.') || 'the value')
     throw new UnreadableRecord(key, `not of its kind: ${[...new Set(fields)].slice(0, 10).join(', ')}`)
@@ -59,8 +65,44 @@ export function record<Value extends object>(schema: z.ZodType<Value>): RecordTy
       }
       return { records, unreadable }
     },
-    serialize: (value) => JSON.stringify({ schema: schemaNumber, ...schema.parse(value) }),
+    serialize: (value) => JSON.stringify({ schema: schemaNumber, ...withUnknown(value, schema.parse(value)) }),
   }
+}
+
+/** Where a value that was read has what its schema does not know. JSON and whoever lists fields does not see it. */
+const unknownFields = Symbol('unknown fields')
+
+/** Remembers what `read` has more than `known`, in it and in the objects directly below. */
+function keepUnknown<Known extends object>(read: object, known: Known, isTop = true): Known {
+  const fields = new Map<string, unknown>(Object.entries(known))
+  const unknown = Object.entries(read).filter(([field]) => !fields.has(field) && !(isTop && field === 'schema'))
+  if (unknown.length > 0) Object.assign(known, { [unknownFields]: Object.fromEntries(unknown) })
+  if (isTop) {
+    for (const [field, inner] of Object.entries(read) as [string, unknown][]) {
+      const kept = fields.get(field)
+      if (isObject(inner) && isObject(kept)) keepUnknown(inner, kept, false)
+    }
+  }
+  return known
+}
+
+/** The known fields of a value and those that were remembered of it. */
+function withUnknown(value: object, known: object): object {
+  const written = new Map<string, unknown>(Object.entries(rememberedOf(value)))
+  for (const [field, inner] of Object.entries(known) as [string, unknown][]) {
+    const from: unknown = Reflect.get(value, field)
+    written.set(field, isObject(inner) && isObject(from) ? { ...rememberedOf(from), ...inner } : inner)
+  }
+  return Object.fromEntries(written)
+}
+
+function rememberedOf(value: object): object {
+  const remembered: unknown = Reflect.get(value, unknownFields)
+  return isObject(remembered) ? remembered : {}
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 const envelope = z.looseObject({ schema: z.int() })

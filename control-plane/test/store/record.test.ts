@@ -19,8 +19,37 @@ describe('a record', () => {
     expect(pet.parse({ key: 'k', value: large.subarray(3, 3 + text.length) })).toEqual({ name: 'a' })
   })
 
-  test('keeps nothing that its kind does not have', () => {
-    expect(pet.parse(stored('{"schema":1,"name":"a","colour":"red"}'))).toEqual({ name: 'a' })
+  test('tells nothing that its kind does not have', () => {
+    const read = pet.parse(stored('{"schema":1,"name":"a","colour":"red"}'))
+    expect(Object.keys(read)).toEqual(['name'])
+    expect(JSON.stringify(read)).toBe('{"name":"a"}')
+  })
+
+  describe('that a newer pod wrote, changed by this one,', () => {
+    const owned = record(
+      z.object({ name: z.string(), owner: z.object({ name: z.string() }).optional(), notes: z.json().optional() }),
+    )
+    const text =
+      '{"schema":1,"name":"a","colour":{"rgb":[1,2]},"owner":{"name":"o","since":7},"notes":{"any":{"depth":[{}]}}}'
+    const written = (value: ReturnType<typeof owned.parse>): unknown => JSON.parse(owned.serialize(value))
+
+    test('is written with all that it had', () => {
+      const { name, ...others } = owned.parse(stored(text))
+      expect(written({ ...others, name: `${name}b` })).toEqual({ ...JSON.parse(text), name: 'ab' })
+    })
+
+    test('has no field of an object that was put in the place of another', () => {
+      const value = owned.parse(stored(text))
+      expect(written({ ...value, owner: { name: 'p' } })).toMatchObject({ colour: {}, owner: { name: 'p' } })
+      expect(written({ ...value, owner: { name: 'p' } })).not.toHaveProperty('owner.since')
+      expect(written({ ...value, owner: undefined })).not.toHaveProperty('owner')
+    })
+
+    test('loses nothing to a field that is known: that is as this one says', () => {
+      const value = owned.parse(stored('{"schema":1,"name":"a","__proto__":{"b":1},"owner":{"name":"o"}}'))
+      expect(owned.serialize({ ...value, name: 'b' })).toContain('"name":"b"')
+      expect(written(value)).not.toHaveProperty('b')
+    })
   })
 
   test.each([
