@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { agent } from '@regent/contract/agent.ts'
+import { consensusAccess } from '@regent/contract/consensus-access.ts'
 import { controlPlane } from '@regent/contract/control-plane.ts'
 import { etcd } from '@regent/contract/etcd.ts'
 import type { Program } from '@regent/contract/program.ts'
@@ -22,7 +23,7 @@ interface PodTemplateManifest extends Manifest {
   readonly spec: { readonly template: { readonly metadata: { readonly labels: Readonly<Record<string, string>> } } }
 }
 
-const programs: readonly Program[] = [agent, controlPlane, etcd]
+const programs: readonly Program[] = [agent, controlPlane, etcd, consensusAccess]
 const outside = '203.0.113.9'
 const apiServer = '192.0.2.10'
 const elsewhere = '198.51.100.5'

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from '@jest/globals'
+import { controlPlane } from '@regent/contract/control-plane.ts'
 import { describeProblem } from '@regent/contract/problem.ts'
 import type { Environment } from '@regent/runtime/configuration/environment.ts'
 import { readConfiguration } from '../../src/configuration/configuration.ts'
@@ -123,6 +124,24 @@ describe('an OpenID provider', () => {
       'OIDC_ISSUER_URL: expected a url, because OIDC_CA_FILE',
     )
   })
+})
+
+test('it reads the variables of the contract, and no others', () => {
+  const pod = podEnvironment(oidc)
+  made.push(pod)
+  const names = new Set<string>()
+  const observed: Environment = new Proxy(pod.environment, {
+    get: (target, name: string) => {
+      names.add(name)
+      return target[name]
+    },
+  })
+  expect(readConfiguration(observed)).toHaveProperty('configuration')
+  expect([...names].sort()).toEqual(
+    Object.values(controlPlane.env)
+      .map(({ variable }) => variable)
+      .sort(),
+  )
 })
 
 test('fails if client certificates are asked for without TLS', () => {
