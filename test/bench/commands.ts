@@ -142,14 +142,14 @@ interface Counters {
   readonly fsyncSeconds: number
 }
 
-async function countersOf({ pod, etcd, agentsPid }: CommandPlace): Promise<Counters> {
+async function countersOf({ pod, etcd, agents: { pid } }: CommandPlace): Promise<Counters> {
   const text = await (await fetch(`${etcd.member.endpoint}/metrics`)).text()
   const { user, system } = process.cpuUsage()
   return {
     commands: await pod.metric('regent_commands_total'),
     pod: pod.cpuSeconds,
     etcd: scraped(text, 'process_cpu_seconds_total'),
-    agents: cpuSecondsOf(agentsPid),
+    agents: cpuSecondsOf(pid),
     client: (user + system) / 1e6,
     requests: await pod.metric('regent_store_request_duration_seconds_count'),
     fsyncs: scraped(text, 'etcd_disk_wal_fsync_duration_seconds_count'),

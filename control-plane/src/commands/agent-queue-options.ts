@@ -8,6 +8,8 @@ import type { Deliverer } from './next-steps.ts'
 
 export interface AgentQueueOptions extends Pick<FencedCommandsOptions, 'agentId' | 'fence'> {
   readonly store: Pick<Store, 'transact' | 'follow'>
+  /** Tells what is open. One for the whole pod, where there are many: a watch for each costs. @default the store */
+  readonly open?: Pick<Store, 'follow'> | undefined
   readonly deliverer: Deliverer
   /** Keeps what ended. One for the whole pod. */
   readonly lease: HourlyLease

@@ -128,8 +128,8 @@ export class AgentQueue {
   }
 
   async #follow(): Promise<void> {
-    const { store, agentId } = this.#options
-    for await (const update of store.follow(prefixes.openCommands(agentId), { signal: this.#closed.signal })) {
+    const { store, open = store, agentId } = this.#options
+    for await (const update of open.follow(prefixes.openCommands(agentId), { signal: this.#closed.signal })) {
       this.#commands.open.apply(update)
       this.#changed.wake()
     }

@@ -6,9 +6,10 @@ import { AgentQueue } from '../../src/commands/agent-queue.ts'
 import type { Payload } from '../../src/commands/command-records.ts'
 import { Commands } from '../../src/commands/commands.ts'
 import { HourlyLease } from '../../src/commands/hourly-lease.ts'
+import { SharedFollow } from '../../src/commands/shared-follow.ts'
 import { StoreUnavailable } from '../../src/store/errors.ts'
 import type { Transaction, TransactionResult } from '../../src/store/key-value.ts'
-import { keys } from '../../src/store/keys.ts'
+import { keys, prefixes } from '../../src/store/keys.ts'
 import type { Store } from '../../src/store/store.ts'
 
 type Sent = Extract<ControlPlaneMessage, { readonly type: 'command' | 'cancel' }>
@@ -63,6 +64,9 @@ export class CommandPlace {
   /** Milliseconds that the wall clock of the commands is ahead. */
   aheadMs = 0
   readonly #queues: AgentQueue[] = []
+  readonly #open: SharedFollow
+  readonly #closed = new AbortController()
+  readonly #watching: Promise<void>
   #connections = 0
 
   constructor(store: Store, agentId: string, mostOpen = 1000) {
@@ -70,6 +74,8 @@ export class CommandPlace {
     this.agentId = agentId
     this.lease = new HourlyLease(store)
     this.commands = new Commands({ store, mostOpen, ...this.common })
+    this.#open = new SharedFollow(store, prefixes.allOpenCommands, this.common.log)
+    this.#watching = this.#open.run(this.#closed.signal)
   }
 
   get common() {
@@ -105,6 +111,7 @@ export class CommandPlace {
     const queue = new AgentQueue({
       ...this.common,
       store,
+      open: this.#open,
       agentId: this.agentId,
       fence: { key: fence, modRevision: revision },
       deliverer: { connectionId: `connection-${this.#connections++}`, holder: `pod-${epoch}`, epoch },
@@ -120,5 +127,7 @@ export class CommandPlace {
 
   async close(): Promise<void> {
     await Promise.all(this.#queues.map((queue) => queue.close()))
+    this.#closed.abort()
+    await this.#watching
   }
 }
