@@ -62,6 +62,18 @@ export const faults: readonly Fault[] = [
     },
   },
   {
+    name: 'replica is killed while it connects anew',
+    run(world, choice) {
+      const { name, process, toControlPlane } = replicaOf(world, choice)
+      // What it has sent by then arrives when another one leads.
+      toControlPlane.set('reset')
+      toControlPlane.set('slow')
+      world.events.after(choice.random() * 1500, () => process?.kill())
+      world.events.after(choice.forMs, () => toControlPlane.set('well'))
+      return name
+    },
+  },
+  {
     name: 'replica stops',
     run(world, choice) {
       const replica = replicaOf(world, choice)

@@ -34,7 +34,7 @@ export class Clients {
 
   #next(client: number): void {
     const { events, random } = this.#world
-    events.after(50 + random() * 700, () => {
+    events.after(30 + random() * 500, () => {
       if (this.#isOver) return
       const number = (this.#asked += 1)
       const key = `${client}-${number}`

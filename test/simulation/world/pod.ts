@@ -109,6 +109,7 @@ export class Pod implements Listener, HasEtcd {
     const ended = new AbortController()
     const lease = new HourlyLease(store)
     const ofCommands = { store, lease, log }
+    const ofQueues = { ...ofCommands, open: store }
     const commands = new Commands({ ...ofCommands, mostOpen: 1000 })
     const sweep = new Sweep(ofCommands).run(ended.signal)
     const hub = new Hub({
@@ -118,7 +119,7 @@ export class Pod implements Listener, HasEtcd {
       staleAfterSeconds: 75,
       openQueue: ({ agentId, connectionId, epoch, holder, fence }, events) =>
         new AgentQueue({
-          ...ofCommands,
+          ...ofQueues,
           agentId,
           fence,
           deliverer: { connectionId, holder, epoch: String(epoch) },

@@ -27,6 +27,8 @@ export interface ReplicaWorld extends Surroundings {
   readonly peers: Peers
   readonly usesEvidence: boolean
   readonly chosenPod: () => Listener | undefined
+  /** Told of each command that begins to run. */
+  readonly began: (commandId: string, epoch: bigint) => void
   readonly logOf: (name: string) => Log
 }
 
@@ -141,6 +143,7 @@ export class Replica implements HasApiServer, HasControlPlane, HasPeers {
       action: 'effect',
       payload: z.object({ target: z.string(), takesMs: z.number() }),
       run: async ({ target, takesMs }, { leadership, commandId, signal }) => {
+        this.#world.began(commandId, leadership.epoch)
         await paused(takesMs, signal)
         try {
           await fencedWrite(leadership, { countFenced: () => undefined }, (over) =>

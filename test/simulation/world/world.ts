@@ -1,8 +1,9 @@
 import type { Log } from '@regent/runtime/logging/log.ts'
 import { Events, randomOf } from '../../../agent/test/election/model/events.ts'
-import type { History, StoreChange } from '../../chain/history/history.ts'
+import { fieldOf, type History, type StoreChange } from '../../chain/history/history.ts'
 import { SimulatedEtcd } from '../etcd/etcd.ts'
 import type { Event } from '../etcd/key-space.ts'
+import type { Begun } from '../judge.ts'
 import { SimulatedApiServer } from './api-server.ts'
 import { Clients } from './clients.ts'
 import { real } from './globals.ts'
@@ -13,7 +14,7 @@ import type { SimulatedProcess } from './simulated-process.ts'
 
 const prefix = '/regent/v1/'
 /** What the checker reads of etcd. */
-const judged = /^(fences|commands\/open|commands\/done)\//
+const judged = /^(fences|connections|status|commands\/open|commands\/done)\//
 
 export interface WorldOptions {
   readonly seed: number
@@ -35,9 +36,12 @@ export class World implements PodWorld, ReplicaWorld {
   /** What a program threw where nobody caught it. */
   readonly crashes: string[] = []
   readonly story: string[] = []
+  /** Commands that an agent began to run. */
+  readonly begun: Begun[] = []
   steps = 0
   readonly #store: StoreChange[] = []
-  readonly #open = new Set<string>()
+  /** What is stored now of what is judged. */
+  readonly #stored = new Map<string, unknown>()
   readonly #tells: boolean
 
   constructor({ seed, tells = false }: WorldOptions) {
@@ -66,13 +70,24 @@ export class World implements PodWorld, ReplicaWorld {
     return { client: this.clients.events, store: this.#store, effects: this.api.effects }
   }
 
-  /** Whether everything that was asked for is answered and has ended. */
-  get isAtRest(): boolean {
-    return this.clients.areAnswered && this.#open.size === 0
+  /** What is still to come to rest: what was asked for, and who speaks for the agent. */
+  get unrest(): readonly string[] {
+    const open = [...this.#stored.keys()].filter((key) => key.startsWith('commands/open/'))
+    const [fence, connection] = [this.#stored.get('fences/local'), this.#stored.get('connections/local')]
+    const speaks = fieldOf(fence, 'connectionId')
+    const isEntered = speaks !== undefined && speaks === fieldOf(connection, 'connectionId')
+    const isOnline = fieldOf(this.#stored.get('status/local'), 'health') === 'online'
+    return [
+      ...(this.clients.areAnswered ? [] : ['a client was not answered']),
+      ...open.map((key) => `${key} is open`),
+      ...(isEntered ? [] : ['the agent is not registered, or its connection is not entered']),
+      ...(isOnline ? [] : ['the agent is not online']),
+    ]
   }
 
-  get openCommands(): readonly string[] {
-    return [...this.#open]
+  began(commandId: string, epoch: bigint): void {
+    this.begun.push({ commandId, epoch, revision: Number(this.etcd.keys.revision) })
+    this.say('agent', `runs ${commandId} in epoch ${epoch}`)
   }
 
   /** Lets it run until then, one event after the other, each to the end of what follows from it at once. */
@@ -113,7 +128,8 @@ export class World implements PodWorld, ReplicaWorld {
         ...(type === 'PUT' && { value: JSON.parse(text) as unknown }),
       }
       this.#store.push(change)
-      if (key.startsWith('commands/open/')) this.#open[type === 'PUT' ? 'add' : 'delete'](key)
+      if (type === 'PUT') this.#stored.set(key, change.value)
+      else this.#stored.delete(key)
       this.say('etcd', () => `${change.revision} ${type} ${key} ${type === 'PUT' ? brief(change.value) : ''}`)
     }
   }
@@ -127,6 +143,6 @@ function shown(fields: object): string {
 
 /** What of a value tells how things stand. */
 function brief(value: unknown): string {
-  const { state, deliveries, epoch, connectionId, error, lastDelivery } = value as Record<string, unknown>
-  return JSON.stringify({ state, deliveries, epoch, connectionId, error, lastDelivery })
+  const { state, deliveries, epoch, connectionId, error, health, lastDelivery } = value as Record<string, unknown>
+  return JSON.stringify({ state, deliveries, epoch, connectionId, error, health, lastDelivery })
 }
