@@ -24,7 +24,7 @@ const mustRunAll = isExplicit || (process.env['CI'] ?? 'false') !== 'false'
  * WebSockets.
  */
 const NOT_OF_OLDER_RELEASES =
-  '/test/(cluster/(cleanup|custom-resources|images|tools)\\.|(agents|chain|commands|faults|http|hub|images|network-policy|store)/)'
+  '/test/(cluster/(cleanup|custom-resources|images|tools)\\.|(agents|chain|commands|faults|http|hub|images|network-policy|state|store)/)'
 
 const FILES: Record<Level, { readonly suffix: string; readonly seconds: number; readonly without?: string }> = {
   unit: { suffix: '', seconds: 20 },
