@@ -23,7 +23,10 @@ export interface LinkListener {
   heard(message: ControlPlaneMessage & { readonly type: 'command' | 'stored' | 'cancel' }): void
   /** An attempt to be registered has ended. */
   attempted(outcome: AttemptOutcome): void
-  /** It has not been registered for so long that another might do better. Told again while that lasts. */
+  /**
+   * It has not been registered for so long that another might do better, and has just failed again to be. Told again
+   * while that lasts.
+   */
   unreachable(why: string): void
 }
 
@@ -61,6 +64,7 @@ export class Link {
   readonly #options: LinkOptions
   readonly #clock: Clock
   readonly #wait: (ms: number, signal: AbortSignal) => Promise<unknown>
+  readonly #random: () => number
   readonly #pacing: Pacing
   readonly #over = new AbortController()
   #leadership: Leadership | undefined
@@ -71,6 +75,9 @@ export class Link {
   #signMs: number
   #changed = Promise.withResolvers<undefined>()
   #patience: NodeJS.Timeout | undefined
+  #isImpatient = false
+  /** Ends the wait for the next attempt. */
+  #hurry = new AbortController()
   #isHeld = false
   #since: Date | undefined
 
@@ -79,7 +86,8 @@ export class Link {
     this.#clock = options.clock ?? systemClock
     this.#wait = options.wait ?? ((ms, signal) => pause(ms, undefined, { signal }))
     this.#signMs = this.#nowMs()
-    this.#pacing = new Pacing(options.timing, options.random ?? Math.random, this.#signMs)
+    this.#random = options.random ?? Math.random
+    this.#pacing = new Pacing(options.timing, this.#random, this.#signMs)
   }
 
   /** Is registered, or tries to be, in the name of this leadership until that ends. */
@@ -181,8 +189,9 @@ export class Link {
   /** Waits until the next attempt is due. @returns whether it may be made */
   async #isAllowed(over: AbortSignal): Promise<boolean> {
     const waitMs = this.#retryAtMs - this.#nowMs()
-    if (waitMs > 0) await this.#wait(waitMs, over).catch(() => undefined)
-    if (over.aborted) return false
+    const { signal: hurried } = this.#hurry
+    if (waitMs > 0) await this.#wait(waitMs, AbortSignal.any([over, hurried])).catch(() => undefined)
+    if (over.aborted || (waitMs > 0 && hurried.aborted)) return false
     if (this.#verdict?.kind !== 'fenced') return true
     // Whoever was told that another leads must know that it still does, before it insists.
     if ((await orAborted(this.#options.verify(), over)) === true) return true
@@ -193,6 +202,7 @@ export class Link {
 
   async #attempt(leadership: Leadership, over: AbortSignal): Promise<void> {
     const { access, timing, registration } = this.#options
+    const isImpatient = this.#isImpatient
     let connection: Connection | undefined
     try {
       const credentials = await readCredentials(access)
@@ -207,6 +217,7 @@ export class Link {
       const ending = error instanceof AttemptFailed ? error.ending : { why: reasonOf(error) }
       const verdict = this.#failed('link-failed', ending)
       this.#options.listener.attempted(verdict.kind)
+      if (isImpatient) this.#despair(verdict)
     }
   }
 
@@ -220,7 +231,7 @@ export class Link {
     this.#since = new Date(this.#clock.now().wallMs)
     this.#verdict = undefined
     this.#pacing.began(this.#nowMs())
-    clearTimeout(this.#patience)
+    this.#calm()
     void connection.ended.then((ending) => this.#lost(current, ending))
     log.info('link-registered', { connectionId, moved: former !== undefined })
     listener.attempted('registered')
@@ -294,16 +305,34 @@ export class Link {
     return verdict
   }
 
-  /** Waits for a registration with patience; when that is over, somebody else might do better. */
+  /**
+   * Waits for a registration with patience. When that is over it tries once more, soon: after an outage standbys reach
+   * the control plane as soon as this leader could, and it must not yield to them before it has seen that it cannot.
+   */
   #hope(): void {
-    const { timing, listener } = this.#options
-    clearTimeout(this.#patience)
+    this.#calm()
     this.#patience = setTimeout(() => {
-      if (this.#current !== undefined || this.#status() !== 'online') return
-      this.#hope()
-      // A successor would be told the same: there it is the fence that is wrong, and a person resets it.
-      if (this.#verdict?.kind !== 'fenced') listener.unreachable(this.explanation)
-    }, timing.patienceMs)
+      this.#isImpatient = true
+      if (this.#verdict?.kind !== 'passing') return
+      // Not all at the same moment that lost the control plane at the same moment.
+      const soonMs = this.#nowMs() + this.#random() * this.#options.timing.hurryMs
+      if (soonMs >= this.#retryAtMs) return
+      this.#retryAtMs = soonMs
+      this.#hurry.abort()
+      this.#hurry = new AbortController()
+    }, this.#options.timing.patienceMs)
+  }
+
+  #calm(): void {
+    clearTimeout(this.#patience)
+    this.#isImpatient = false
+  }
+
+  /** An attempt has failed that was begun when there was no patience left. */
+  #despair({ kind }: Verdict): void {
+    if (this.#current !== undefined || this.#status() !== 'online') return
+    // A successor would be told the same: there it is the fence that is wrong, and a person resets it.
+    if (kind !== 'fenced') this.#options.listener.unreachable(this.explanation)
   }
 
   #wake(): void {

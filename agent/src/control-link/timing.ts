@@ -20,8 +20,10 @@ export interface LinkTiming {
   readonly stableMs: number
   /** Wait where a person must do something first, plus or minus half. */
   readonly refusedMs: number
-  /** A leader that is not registered for so long looks for somebody who would do better. */
+  /** A leader that is not registered for so long looks for somebody who would do better, once it has failed again. */
   readonly patienceMs: number
+  /** Longest wait for that attempt. */
+  readonly hurryMs: number
   /** Longest that a closing handshake may take. */
   readonly closeMs: number
   /** A leader that hands over waits for so long for a connection on which to send its last results. */
@@ -44,6 +46,7 @@ export const defaultTiming: LinkTiming = {
   stableMs: 10_000,
   refusedMs: 60_000,
   patienceMs: 15_000,
+  hurryMs: 1000,
   closeMs: 1000,
   lastConnectionMs: 3000,
   probeMs: 10_000,

@@ -19,6 +19,7 @@ export const shortTiming: LinkTiming = {
   newLongestMs: 50,
   steadyLongestMs: 50,
   refusedMs: 100,
+  hurryMs: 10,
   closeMs: 2000,
   lastConnectionMs: 200,
   probeMs: 50,

@@ -28,6 +28,35 @@ describe('a leader that cannot register in time', () => {
     expect(election.yields).toHaveLength(asked)
   })
 
+  test('asks only after it has failed once more, and does not wait long for that', async () => {
+    const plane = await away()
+    const { lead, election, metrics, log } = await linked({
+      plane,
+      timing: { patienceMs: 400, firstRetryMs: 60_000, newLongestMs: 60_000 },
+      // The longest of every wait, and so the next attempt by itself is a minute away.
+      more: { random: () => 0.999 },
+    })
+    lead()
+    await waitForLine(log, 'link-failed')
+    while (election.yields.length === 0) await pause(10)
+    expect(metrics.counted.filter((what) => what === 'attempt passing').length).toBeGreaterThan(1)
+  })
+
+  test('does not ask where it can by then, although its next attempt would be far away', async () => {
+    const plane = await away()
+    const { lead, election, log } = await linked({
+      plane,
+      timing: { patienceMs: 400, firstRetryMs: 60_000, newLongestMs: 60_000 },
+      more: { random: () => 0.999 },
+    })
+    lead()
+    await waitForLine(log, 'link-failed')
+    await plane.listen()
+    await (await plane.nextRegistered()).next('heartbeat')
+    await pause(600)
+    expect(election.yields).toEqual([])
+  })
+
   test('does not ask where it hands over already', async () => {
     const ending = Promise.withResolvers<null>()
     const { plane, lead, election, log } = await linked({
