@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { type EtcdUser, etcdUsers } from '@regent/contract/etcd-users.ts'
+import { recordedLog } from '@regent/runtime/test/support/recorded-log.ts'
 import { binary } from '../../../test/cluster/binaries.ts'
 import { run } from '../../../test/cluster/command-line.ts'
 import { waitFor } from '../../../test/cluster/wait-for.ts'
@@ -8,6 +9,7 @@ import type { Change } from '../../src/etcd-access/changes.ts'
 import { EtcdAccess } from '../../src/etcd-access/etcd-access.ts'
 import { StoreForbidden, StoreFull } from '../../src/store/errors.ts'
 import { EtcdClient } from '../../src/store/etcd-client.ts'
+import { PodPresence } from '../../src/hub/pod-presence.ts'
 import { keys, prefixes } from '../../src/store/keys.ts'
 import type { Store } from '../../src/store/store.ts'
 import { type Bearer, type SecuredEtcd, securedEtcd } from '../support/secured-etcd.ts'
@@ -210,6 +212,24 @@ describe('with authentication on', () => {
       await held.revoke()
     },
   )
+
+  test('a pod that may not write asks for one lease, however often it tries', async () => {
+    const { log, lines } = recordedLog()
+    const presence = new PodPresence({
+      store: storeOf(secured, 'stranger'),
+      pod: { name: 'pod-0', uid: 'uid-0' },
+      connections: () => 0,
+      onLease: () => undefined,
+      log,
+    })
+    const before = await ctl(secured, 'root', 'lease', 'list')
+    presence.start()
+    await waitFor('some attempts', () => Promise.resolve(lines().length >= 3))
+    expect(lines()[2]).toMatchObject({ event: 'presence-unwritten' })
+    const after = (await ctl(secured, 'root', 'lease', 'list')).split('\n').filter((line) => !before.includes(line))
+    expect(after.filter((line) => /^[0-9a-f]+$/.test(line))).toHaveLength(1)
+    await presence.stop()
+  })
 
   test('a write that is too much for the quota is StoreFull as before, and reads go on', async () => {
     const small = await started({ quotaBytes: 2 * 1024 * 1024 })
