@@ -12,7 +12,7 @@ import { mountsOf, secretVolume } from '../workload/mounted-volume.ts'
 import { podTemplate } from '../workload/pod-template.ts'
 import { ProgramAccess } from '../workload/program-access.ts'
 import { programContainer } from '../workload/program-container.ts'
-import { imageWaivers, replicaWaiver, waiverAnnotations } from '../workload/waivers.ts'
+import { imageWaivers, waiverAnnotations } from '../workload/waivers.ts'
 
 /** Labels of the program that keeps etcd's users. */
 export const consensusAccessIdentity: WorkloadIdentity = {
@@ -67,7 +67,7 @@ export class ConsensusAccess extends Construct {
         name,
         namespace,
         labels: workloadLabels(consensusAccessIdentity),
-        annotations: waiverAnnotations([...imageWaivers(image), replicaWaiver(1)]),
+        annotations: waiverAnnotations(imageWaivers(image)),
       },
       spec: {
         replicas: 1,
