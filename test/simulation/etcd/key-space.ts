@@ -100,7 +100,8 @@ export class KeySpace {
     const key = textOf(request.key)
     const before = this.#keys.get(key)
     const { lease = 0n } = request
-    const value = request.ignoreValue === true && before !== undefined ? before.value : (request.value ?? nothing)
+    const given = request.value === undefined ? nothing : Buffer.from(request.value)
+    const value = request.ignoreValue === true && before !== undefined ? before.value : given
     if (before !== undefined) this.#attached.get(before.lease)?.delete(key)
     if (lease !== 0n) this.#attached.set(lease, (this.#attached.get(lease) ?? new Set()).add(key))
     const stored = { key, value, createRevision: before?.createRevision ?? at, modRevision: at, lease }

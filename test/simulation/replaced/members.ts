@@ -66,8 +66,8 @@ class SimulatedClient {
 
   makeUnaryRequest(
     path: string,
-    serialize: unknown,
-    deserialize: unknown,
+    _serialize: unknown,
+    _deserialize: unknown,
     request: object,
     { deadline }: { readonly deadline: number },
     callback: Callback,

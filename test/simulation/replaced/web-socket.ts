@@ -56,7 +56,7 @@ export class WebSocket extends EventEmitter {
   #received = { code: 1006, reason: '' }
   readonly #onEnd = (): void => this.#sayEnd()
 
-  constructor(url?: URL | undefined, protocols?: readonly string[], options?: object) {
+  constructor(url?: URL, protocols?: readonly string[], options?: object) {
     super()
     this.#thread = mustRun()
     this.#thread.process.onEnd.add(this.#onEnd)

@@ -19,13 +19,15 @@ const original = {
 }
 const RealDate = globalThis.Date
 
+type Start = (run: (...args: unknown[]) => void, ms?: number, ...args: unknown[]) => unknown
+
 /**
  * Replaces the clocks, timers and random numbers of this Node process: code of a simulated process gets those of that
  * process, everything else the real ones. For a process that does nothing but simulate.
  */
 export function replaceGlobals(): void {
   const start =
-    (repeats: boolean, otherwise: typeof globalThis.setTimeout) =>
+    (repeats: boolean, otherwise: Start) =>
     (run: (...args: unknown[]) => void, ms = 1, ...args: unknown[]): unknown => {
       const thread = runningThread()
       return thread === undefined ? otherwise(run, ms, ...args) : thread.timer(ms, () => run(...args), repeats)

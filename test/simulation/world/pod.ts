@@ -3,8 +3,10 @@ import type { Log } from '@regent/runtime/logging/log.ts'
 import { AgentQueue } from '../../../control-plane/src/commands/agent-queue.ts'
 import { Commands } from '../../../control-plane/src/commands/commands.ts'
 import { HourlyLease } from '../../../control-plane/src/commands/hourly-lease.ts'
+import { SharedFollow } from '../../../control-plane/src/commands/shared-follow.ts'
 import { Sweep } from '../../../control-plane/src/commands/sweep.ts'
 import { Hub } from '../../../control-plane/src/hub/hub.ts'
+import { prefixes } from '../../../control-plane/src/store/keys.ts'
 import { Store } from '../../../control-plane/src/store/store.ts'
 import type { SimulatedEtcd } from '../etcd/etcd.ts'
 import type { HasEtcd } from '../replaced/members.ts'
@@ -109,9 +111,9 @@ export class Pod implements Listener, HasEtcd {
     const ended = new AbortController()
     const lease = new HourlyLease(store)
     const ofCommands = { store, lease, log }
-    const ofQueues = { ...ofCommands, open: store }
     const commands = new Commands({ ...ofCommands, mostOpen: 1000 })
-    const sweep = new Sweep(ofCommands).run(ended.signal)
+    const open = new SharedFollow(store, prefixes.allOpenCommands, log)
+    const tasks = [open.run(ended.signal), new Sweep(ofCommands).run(ended.signal)]
     const hub = new Hub({
       store,
       pod: { name: process.name, uid: process.name },
@@ -119,7 +121,8 @@ export class Pod implements Listener, HasEtcd {
       staleAfterSeconds: 75,
       openQueue: ({ agentId, connectionId, epoch, holder, fence }, events) =>
         new AgentQueue({
-          ...ofQueues,
+          ...ofCommands,
+          open,
           agentId,
           fence,
           deliverer: { connectionId, holder, epoch: String(epoch) },
@@ -133,7 +136,7 @@ export class Pod implements Listener, HasEtcd {
       await hub.drain(drainBudgetSeconds)
       await hub.close()
       ended.abort()
-      await sweep
+      await Promise.all(tasks)
       store.close()
     }
     return { process, hub, commands, stop }
