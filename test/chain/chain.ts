@@ -102,11 +102,19 @@ export class Chain {
     return { url: `http://127.0.0.1:${this.#apiService?.port ?? 0}`, bearer: this.#bearer }
   }
 
-  /** Lets an agent reach neither the API server nor the control plane, or both again. Nobody is told. */
-  async cutOff(index: number, isCut: boolean): Promise<void> {
+  /**
+   * Lets an agent reach neither the API server nor the control plane, or both again. Nobody is told.
+   *
+   * @param from what it cannot reach
+   */
+  async cutOff(
+    index: number,
+    isCut: boolean,
+    from: readonly ('apiServer' | 'controlPlane')[] = ['apiServer', 'controlPlane'],
+  ): Promise<void> {
     const ways = this.#ways[index]
     if (ways === undefined) throw new Error(`there is no agent ${index}`)
-    for (const way of [ways.apiServer, ways.controlPlane]) await way.set(isCut ? 'freeze' : 'pass')
+    for (const way of from) await ways[way].set(isCut ? 'freeze' : 'pass')
   }
 
   /** Starts another pod of the control plane. */
