@@ -6,7 +6,15 @@ import {
   type StateTrailer,
 } from '@regent/contract/state-file.ts'
 import { agentRecord, fenceRecord, statusRecord } from '../agents/agent-records.ts'
-import { doneCommandRecord, idempotencyRecord, openCommandRecord, payloadRecord } from '../commands/command-records.ts'
+import {
+  type DoneCommand,
+  doneCommandRecord,
+  idempotencyRecord,
+  type OpenCommand,
+  openCommandRecord,
+  type Payload,
+  payloadRecord,
+} from '../commands/command-records.ts'
 import { itemsOf } from '../commands/fenced-commands.ts'
 import { agentKeyRecord } from '../identity/agent-keys.ts'
 import { tokenRecord } from '../identity/people-tokens.ts'
@@ -33,7 +41,7 @@ const agentsAtOnce = 25
 /** More keys than an agent may have. */
 const mostKeys = 64
 /** Values that one request reads, and after how many bytes a page ends: what is in memory of each export. */
-const valuesAtOnce = 16
+const valuesAtOnce = 100
 const mostPageBytes = 1024 * 1024
 const pageSize = 500
 /** Each page of open commands looks at all their keys, which is why it is larger. */
@@ -157,38 +165,39 @@ class Reading {
   /** In the order in which they were given: it holds among commands of one target. */
   async *#open(agentId: string): AsyncGenerator<StateEntry, void, undefined> {
     for await (const page of this.#pages(prefixes.openCommands(agentId), openPageSize, 'created')) {
-      yield* this.#withPayloads(agentId, page, (stored, payload) => {
-        const command = this.#read(openCommandRecord, stored)
-        return command && { kind: 'open-command', command, payload }
-      })
+      for await (const read of this.#withPayloads(page, openCommandRecord)) yield { kind: 'open-command', ...read }
     }
   }
 
   async *#done(agentId: string): AsyncGenerator<StateEntry, void, undefined> {
     for await (const page of this.#pages(prefixes.doneCommands(agentId))) {
-      yield* this.#withPayloads(agentId, page, (stored, payload) => {
-        const command = this.#read(doneCommandRecord, stored)
-        return command && { kind: 'done-command', command, payload }
-      })
+      for await (const read of this.#withPayloads(page, doneCommandRecord)) yield { kind: 'done-command', ...read }
     }
   }
 
-  async *#withPayloads(
-    agentId: string,
-    commands: readonly KeyValue[],
-    entry: (stored: KeyValue, payload: ReturnType<typeof payloadRecord.parse>['payload']) => StateEntry | undefined,
-  ): AsyncGenerator<StateEntry, void, undefined> {
-    for (let from = 0; from < commands.length; from += valuesAtOnce) {
-      const chunk = commands.slice(from, from + valuesAtOnce)
+  async *#withPayloads<Command extends OpenCommand | DoneCommand>(
+    stored: readonly KeyValue[],
+    type: RecordType<Command>,
+  ): AsyncGenerator<{ readonly command: Command; readonly payload: Payload }, void, undefined> {
+    const commands = stored.flatMap((one) => this.#read(type, one) ?? [])
+    for (let from = 0; from < commands.length;) {
+      const chunk = commands.slice(from, from + fitting(commands, from))
+      from += chunk.length
       const results = await this.#transact(
-        chunk.map(({ key }) => ({ get: keys.commandPayload(agentId, idOf(key)), revision: this.#revision })),
+        chunk.map(({ agentId, commandId }) => ({
+          get: keys.commandPayload(agentId, commandId),
+          revision: this.#revision,
+        })),
       )
-      for (const [index, stored] of chunk.entries()) {
+      for (const [index, command] of chunk.entries()) {
         const [found] = itemsOf(results[index])
-        if (found === undefined) this.#leaveOut(new UnreadableRecord(stored.key, 'its payload is gone'))
-        const payload = found && this.#read(payloadRecord, found)
-        const read = payload && entry(stored, payload.payload)
-        if (read !== undefined) yield read
+        const { agentId, commandId } = command
+        if (found === undefined) {
+          this.#leaveOut(new UnreadableRecord(keys.commandPayload(agentId, commandId), 'it is gone'))
+          continue
+        }
+        const read = this.#read(payloadRecord, found)
+        if (read !== undefined) yield { command, payload: read.payload }
       }
     }
   }
@@ -230,6 +239,18 @@ class Reading {
     this.leftOut += 1
     this.#options.onUnreadable(error)
   }
+}
+
+/** How many commands from one on have payloads that are read at once: one at least. */
+function fitting(commands: readonly { readonly payloadBytes: number }[], from: number): number {
+  let bytes = 0
+  let count = 0
+  for (const { payloadBytes } of commands.slice(from, from + valuesAtOnce)) {
+    bytes += payloadBytes
+    if (count > 0 && bytes > mostPageBytes) break
+    count += 1
+  }
+  return count
 }
 
 function countIn(result: OperationResult | undefined): number {
