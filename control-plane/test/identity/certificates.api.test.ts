@@ -4,10 +4,13 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { type CertificatePath, writeCertificates } from '../../../test/cluster/certificates.ts'
 import { Agents } from '../../src/identity/agents.ts'
+import { TestClock } from './issuer.ts'
 
 describe('the certificate of an agent', () => {
   const folder = mkdtempSync(join(tmpdir(), 'regent-certificates-'))
-  const agents = new Agents({ keys: { check: () => Promise.reject(new Error('no store')) } })
+  const clock = new TestClock()
+  clock.wall = Date.now()
+  const agents = new Agents({ keys: { check: () => Promise.reject(new Error('no store')) }, clock })
   let path: CertificatePath
   beforeAll(async () => {
     path = await writeCertificates(folder, [
@@ -33,6 +36,12 @@ describe('the certificate of an agent', () => {
 
   test.each(['person', 'bad-id', 'no-id', 'disguised'])('is none: %s', (file) => {
     expect(() => identify(file)).toThrow('nobody who may call')
+  })
+
+  test('is none any more once it has expired, whatever TLS said when the connection began', () => {
+    clock.pass(40 * 24 * 3600)
+    expect(() => identify('agent')).toThrow('has expired')
+    clock.pass(-40 * 24 * 3600)
   })
 
   test('is of its common name, whatever its organization pretends', () => {
