@@ -246,7 +246,7 @@ export const controlPlane = program('control-plane', {
       name: `${metricPrefix}queue_depth`,
       type: 'gauge',
       labels: [],
-      help: 'commands that wait for an agent connected to this pod',
+      help: 'commands that wait for an agent connected to this pod; sum over pods',
     },
     activeConnections: {
       name: `${metricPrefix}active_connections`,
@@ -264,7 +264,13 @@ export const controlPlane = program('control-plane', {
       name: `${metricPrefix}agents`,
       type: 'gauge',
       labels: ['health'],
-      help: 'agents connected to this pod, by their health',
+      help: 'agents connected to this pod, by their health; sum over pods',
+    },
+    leaderships: {
+      name: `${metricPrefix}agent_leaderships_total`,
+      type: 'counter',
+      labels: ['as'],
+      help: 'accepted registrations: of the first leadership of an agent, of a newer one, or of the same one again; sum over pods',
     },
     commands: {
       name: `${metricPrefix}commands_total`,

@@ -23,7 +23,8 @@ const movedEveryMs = 100
 
 /** What the hub tells of itself, as it happens. */
 export interface HubEvents {
-  readonly onRegistration: (outcome: 'accepted' | Refused['outcome']) => void
+  /** @param as how an accepted one relates to the leadership before */
+  readonly onRegistration: (outcome: 'accepted' | Refused['outcome'], as?: Registered['as']) => void
   readonly onFenced: (agentId: string, reason: string) => void
 }
 
@@ -161,7 +162,7 @@ export class Hub {
     const before = this.#registered.get(agentId)
     this.#registered.set(agentId, connection)
     this.#conflicts.admitted(agentId)
-    events.onRegistration('accepted')
+    events.onRegistration('accepted', registered.as)
     log.info('agent-registered', { agent: agentId, epoch, holder, as: registered.as, by: connection.identity.by })
     before?.supersede(epoch, holder)
   }

@@ -3,7 +3,7 @@ import { declaredMetrics, type Instruments } from '@regent/runtime/metrics/decla
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import type { Health } from '../hub/agent-connection.ts'
 import type { HubEvents } from '../hub/hub.ts'
-import type { Refused } from '../hub/registrations.ts'
+import type { Refused, Registered } from '../hub/registrations.ts'
 
 /** Every outcome of a registration, so that the first of its kind is an increase. */
 const outcomes: readonly ('accepted' | Refused['outcome'])[] = [
@@ -16,6 +16,9 @@ const outcomes: readonly ('accepted' | Refused['outcome'])[] = [
   'other-holder',
   'other-lineage',
 ]
+
+/** How an accepted registration relates to the leadership before. */
+const leaderships: readonly Registered['as'][] = ['first', 'newer', 'again']
 
 /** What is read at the moment of a scrape. */
 export interface Scraped {
@@ -37,13 +40,17 @@ export class ControlPlaneMetrics {
     this.instruments = declaredMetrics(controlPlane.metrics, this.#registry)
     collectDefaultMetrics({ register: this.#registry })
     for (const outcome of outcomes) this.instruments.registrations.inc({ outcome }, 0)
+    for (const as of leaderships) this.instruments.leaderships.inc({ as }, 0)
     this.instruments.activeConnections.set({ kind: 'people' }, 0)
   }
 
   /** What the hub tells. */
   get hubEvents(): HubEvents {
     return {
-      onRegistration: (outcome) => this.instruments.registrations.inc({ outcome }),
+      onRegistration: (outcome, as) => {
+        this.instruments.registrations.inc({ outcome })
+        if (as !== undefined) this.instruments.leaderships.inc({ as })
+      },
       onFenced: (agent, reason) => this.instruments.fenced.inc({ agent, reason }),
     }
   }

@@ -50,6 +50,8 @@ interface Pod {
   readonly port: number
   readonly queues: TestQueue[]
   readonly log: ReturnType<typeof recordedLog>
+  /** What was told for metrics of each registration. */
+  readonly counted: string[]
   readonly dial: (bearer?: string) => Promise<RecordedAgent>
   /** Connects and registers. */
   readonly register: (leadership?: Parameters<typeof registration>[0], bearer?: string) => Promise<RecordedAgent>
@@ -74,6 +76,7 @@ async function pod(name: string, settings: { readonly staleAfterSeconds?: number
   const store = openStore(etcd)
   const queues: TestQueue[] = []
   const log = recordedLog()
+  const counted: string[] = []
   const hub = new Hub({
     store,
     pod: { name, uid: `${name}-uid` },
@@ -84,7 +87,10 @@ async function pod(name: string, settings: { readonly staleAfterSeconds?: number
       queues.push(queue)
       return queue
     },
-    events: { onRegistration: () => undefined, onFenced: () => undefined },
+    events: {
+      onRegistration: (outcome, as = '') => counted.push(`${outcome} ${as}`.trim()),
+      onFenced: () => undefined,
+    },
     log: log.log,
   })
   hub.start()
@@ -114,7 +120,7 @@ async function pod(name: string, settings: { readonly staleAfterSeconds?: number
     agent.say(registration(leadership))
     return agent
   }
-  return { hub, store, port, queues, log, dial, register }
+  return { hub, store, port, queues, log, counted, dial, register }
 }
 
 async function stored() {
@@ -202,6 +208,15 @@ describe('the newest leadership', () => {
     for (const { register } of [a, b]) expect((await (await register()).ended).code).toBe(4409)
     // The end of the older one has taken nothing from the newer one.
     expect(await stored()).toMatchObject({ connection: { pod: 'b', epoch: '11' }, status: { health: 'online' } })
+  })
+
+  test('is counted as one, apart from the first and from one that only connects again', async () => {
+    const { register, counted } = await pod('a')
+    for (const epoch of ['10', '10', '12']) await (await register({ epoch })).told('registered')
+    await (
+      await register({ epoch: '11' })
+    ).ended
+    expect(counted).toEqual(['accepted first', 'accepted again', 'accepted newer', 'older'])
   })
 
   test('is compared as a number', async () => {

@@ -1,0 +1,66 @@
+import { expect, test } from '@jest/globals'
+import { ControlPlaneMetrics } from '../../src/metrics/control-plane-metrics.ts'
+
+/** The samples of a metric, by their labels. */
+async function samples(metrics: ControlPlaneMetrics, name: string): Promise<Readonly<Record<string, number>>> {
+  const lines = (await metrics.text()).split('\n')
+  const found = lines
+    .map((line) => new RegExp(`^${name}(?:{(.*)})? (\\S+)$`).exec(line))
+    .filter((match) => match !== null)
+  return Object.fromEntries(found.map(([, labels = '', value]) => [labels.replaceAll('"', ''), Number(value)]))
+}
+
+test('what the hub tells of registrations is counted, each kind from 0 on', async () => {
+  const metrics = new ControlPlaneMetrics()
+  const { onRegistration, onFenced } = metrics.hubEvents
+  expect(await samples(metrics, 'regent_agent_leaderships_total')).toEqual({
+    'as=first': 0,
+    'as=newer': 0,
+    'as=again': 0,
+  })
+  expect(await samples(metrics, 'regent_agent_registrations_total')).toMatchObject({ 'outcome=older': 0 })
+  onRegistration('accepted', 'first')
+  onRegistration('accepted', 'newer')
+  onRegistration('accepted', 'newer')
+  onRegistration('older')
+  onFenced('local', 'older')
+  expect(await samples(metrics, 'regent_agent_leaderships_total')).toEqual({
+    'as=first': 1,
+    'as=newer': 2,
+    'as=again': 0,
+  })
+  expect(await samples(metrics, 'regent_agent_registrations_total')).toMatchObject({
+    'outcome=accepted': 3,
+    'outcome=older': 1,
+    'outcome=pending': 0,
+  })
+  expect(await samples(metrics, 'regent_fenced_total')).toEqual({ 'agent=local,reason=older': 1 })
+})
+
+test('what is now is read at each scrape', async () => {
+  const metrics = new ControlPlaneMetrics()
+  let now = { health: { online: 2, draining: 1, suspended: 0, stale: 3 }, connections: 7, queueDepth: 11 }
+  metrics.observe(() => now)
+  expect(await samples(metrics, 'regent_agents')).toEqual({
+    'health=online': 2,
+    'health=draining': 1,
+    'health=suspended': 0,
+    'health=stale': 3,
+  })
+  expect(await samples(metrics, 'regent_queue_depth')).toEqual({ '': 11 })
+  expect(await samples(metrics, 'regent_active_connections')).toEqual({ 'kind=agents': 7, 'kind=people': 0 })
+  now = { health: { online: 0, draining: 0, suspended: 0, stale: 0 }, connections: 0, queueDepth: 0 }
+  expect(await samples(metrics, 'regent_queue_depth')).toEqual({ '': 0 })
+  expect(await samples(metrics, 'regent_agents')).toMatchObject({ 'health=online': 0, 'health=stale': 0 })
+})
+
+test('commands that ended and requests to etcd are counted and timed', async () => {
+  const metrics = new ControlPlaneMetrics()
+  metrics.observeCommand('describe', 'poisoned', 4)
+  metrics.observeStore('transact', 'unavailable', 0.02)
+  expect(await samples(metrics, 'regent_commands_total')).toEqual({ 'action=describe,outcome=poisoned': 1 })
+  expect(await samples(metrics, 'regent_command_duration_seconds_sum')).toEqual({ 'action=describe': 4 })
+  expect(await samples(metrics, 'regent_store_request_duration_seconds_sum')).toEqual({
+    'request=transact,outcome=unavailable': 0.02,
+  })
+})
