@@ -16,6 +16,8 @@ import { waitFor } from '../cluster/wait-for.ts'
 import { Balancer } from './balancer.ts'
 
 const top = join(import.meta.dirname, '../..')
+/** Lines of the log of each process that an error tells. */
+const linesOfEach = 40
 
 /** A pod of one of our programs, as a process with an address of its own. */
 export interface Pod extends StartedProcess {
@@ -186,9 +188,9 @@ export class Chain {
     return pod
   }
 
-  /** The agent that is connected to the control plane. */
+  /** The agent that is connected to the control plane. @throws with the last lines that everybody logged */
   async leader(): Promise<Pod> {
-    return waitFor('registered leader', async () => {
+    const looked = waitFor('registered leader', async () => {
       const { health, fence } = (await this.ask('GET', '/agents/local')) as {
         health: string
         fence?: { holder: string }
@@ -198,6 +200,16 @@ export class Chain {
         ? pod
         : Promise.reject(new Error(`${health} ${fence?.holder ?? ''}`))
     })
+    return looked.catch((error: unknown) => {
+      throw new Error(`${String(error)}\n${this.#lastLines()}`, { cause: error })
+    })
+  }
+
+  #lastLines(): string {
+    return [...this.controlPlanes, ...this.agents]
+      .filter(isRunning)
+      .flatMap(({ name, lines }) => [name, ...lines.slice(-linesOfEach).map((line) => `  ${JSON.stringify(line)}`)])
+      .join('\n')
   }
 
   /** Asks the API as the administrator. @throws with the problem, where it refuses */
