@@ -31,7 +31,7 @@ import { judge } from './judge.ts'
 import { World } from './world/world.ts'
 
 /** After the last fault is over, everything must have ended within so much virtual time, in milliseconds. */
-const restMs = 120_000
+const restMs = 60_000
 /** When the first fault may come, and the last, in milliseconds. */
 const quietMs = 500
 const troubleMs = 3500
