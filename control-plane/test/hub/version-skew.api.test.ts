@@ -5,6 +5,7 @@ import { asNewer, goldenFromAgent, strangeToVersion1 } from '@regent/contract/te
 import { recordedLog } from '@regent/runtime/test/support/recorded-log.ts'
 import { waitFor } from '../../../test/cluster/wait-for.ts'
 import { agentRecord } from '../../src/agents/agent-records.ts'
+import { AgentRegistry } from '../../src/agents/agent-registry.ts'
 import { AgentQueue } from '../../src/commands/agent-queue.ts'
 import { Commands } from '../../src/commands/commands.ts'
 import { HourlyLease } from '../../src/commands/hourly-lease.ts'
@@ -179,5 +180,36 @@ describe('a newer agent', () => {
     const closed = once(agent.socket, 'close')
     agent.sayAnything({ type: 'heartbeat', status: 'hibernating', activeSessions: 0 })
     expect((await closed)[0]).toBe(4400)
+  })
+})
+
+describe('what a newer pod stored', () => {
+  const put = (value: object): Promise<unknown> =>
+    store.transact({ when: [], then: [{ put: keys.agent('local'), value: JSON.stringify(value) }] })
+  const read = async (): Promise<unknown> => {
+    const { found } = await store.get(keys.agent('local'))
+    return JSON.parse(Buffer.from(found?.value ?? []).toString())
+  }
+  const agent = { schema: 1, approval: 'approved', registeredAt: '2026-01-01T00:00:00.000Z', quota: { sessions: [7] } }
+
+  test('outlives what this one changes of it', async () => {
+    await put(agent)
+    const connected = await dial()
+    connected.sayAnything(registration())
+    await connected.told('registered')
+    expect(await read()).toMatchObject({ region: 'local', quota: { sessions: [7] } })
+    await new AgentRegistry(store).decide('local', 'rejected', 'the test')
+    expect(await read()).toMatchObject({ approval: 'rejected', quota: { sessions: [7] } })
+  })
+
+  test('is not touched where it has another schema: whoever wants that is sent away', async () => {
+    await put({ ...agent, schema: 2 })
+    const connected = await dial()
+    connected.sayAnything(registration())
+    expect((await connected.ended).code).toBe(1011)
+    await expect(new AgentRegistry(store).decide('local', 'rejected', 'the test')).rejects.toThrow(
+      /expected schema 1, got 2/,
+    )
+    expect(await read()).toEqual({ ...agent, schema: 2 })
   })
 })
