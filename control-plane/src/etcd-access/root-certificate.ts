@@ -24,7 +24,9 @@ export async function mustBeRoot(certificateFile: string): Promise<void> {
 /** What the first certificate of a PEM file says; `undefined` where it is none. */
 function commonNamesOf(text: Buffer): readonly string[] | undefined {
   try {
-    return new X509Certificate(text).subject
+    // An empty subject is `undefined`, whatever its type says.
+    return [new X509Certificate(text).subject]
+      .join('')
       .split('\n')
       .flatMap((line) => (line.startsWith('CN=') ? [line.slice('CN='.length)] : []))
   } catch {
