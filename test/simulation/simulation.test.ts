@@ -7,7 +7,7 @@ import { mutants } from './mutants.ts'
 // Another first seed: SEED=7000. More runs, or fewer: RUNS=20000. The first that fails tells how to run it again.
 
 const firstSeed = Number(process.env['SEED'] ?? 1)
-const runs = Number(process.env['RUNS'] ?? 1000)
+const runs = Number(process.env['RUNS'] ?? 2000)
 /** How many runs it may take until what is broken is found. */
 const mutantRuns = 400
 

@@ -88,7 +88,7 @@ async function pod(name: string, settings: { readonly staleAfterSeconds?: number
       return queue
     },
     events: {
-      onRegistration: (outcome, as = '') => counted.push(`${outcome} ${as}`.trim()),
+      onRegistration: (outcome, as) => counted.push(as === undefined ? outcome : `${outcome} ${as}`),
       onFenced: () => undefined,
     },
     log: log.log,

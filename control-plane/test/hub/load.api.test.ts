@@ -5,7 +5,6 @@ import { closeCodes, connectPath, pingIntervalSeconds, subprotocol } from '@rege
 import { recordedLog } from '@regent/runtime/test/support/recorded-log.ts'
 import { Proxy } from '../../../agent/test/faults/proxy.ts'
 import { waitFor } from '../../../test/cluster/wait-for.ts'
-import type { Outcome } from '../../src/hub/agent-connection.ts'
 import { AgentsServer } from '../../src/hub/agents-server.ts'
 import { Hub } from '../../src/hub/hub.ts'
 import type { AgentIdentity } from '../../src/identity/agent-identity.ts'
@@ -41,7 +40,7 @@ beforeAll(async () => {
       start: () => undefined,
       pause: () => undefined,
       received: () => undefined,
-      finish: (_: Outcome) => Promise.resolve('stored' as const),
+      finish: () => Promise.resolve('stored' as const),
       close: () => Promise.resolve(),
     }),
     events: { onRegistration: () => undefined, onFenced: () => undefined },
