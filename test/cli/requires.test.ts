@@ -43,6 +43,7 @@ describe('what an environment requires', () => {
       'CSIDriver: ebs.csi.aws.com',
       `Secret: regent-system/regent-consensus-client-tls ${tls}`,
       `Secret: regent-system/regent-consensus-peer-tls ${tls}`,
+      `Secret: regent-system/regent-consensus-root-tls ${tls}`,
       `Secret: regent-system/regent-consensus-server-tls ${tls}`,
       `Secret: regent-system/regent-control-plane-tls ${tls}`,
     ])
@@ -169,6 +170,7 @@ describe('requires', () => {
         ['ebs.csi.aws.com', 'met', 'it is there'],
         ['regent-consensus-client-tls', 'met', 'it is there'],
         ['regent-consensus-peer-tls', 'not met', 'it lacks tls.key, ca.crt'],
+        ['regent-consensus-root-tls', 'not met', 'there is no such Secret'],
         [
           'regent-consensus-server-tls',
           'unknown',
