@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os'
 import { performance } from 'node:perf_hooks'
 import { agent } from '@regent/contract/agent.ts'
 import type { Environment } from '@regent/runtime/configuration/environment.ts'
-import { describeProblem, type Problem } from '@regent/contract/problem.ts'
 import { type Configuration, readConfiguration } from './configuration/configuration.ts'
 import { abortBudgetOf, apiServerOf, elect, leaseNameOf } from './elect.ts'
 import type { LeaderWork } from './election/leader-work.ts'
@@ -15,11 +14,12 @@ import { HealthServer } from '@regent/runtime/health/health-server.ts'
 import { LeaderRecord } from './leader-record/leader-record.ts'
 import { recordBoot } from './lifecycle/boots.ts'
 import { exitCodes } from './lifecycle/exit-codes.ts'
-import { GracefulStop } from './lifecycle/graceful-stop.ts'
+import { handOver } from './lifecycle/hand-over.ts'
 import type { Host } from '@regent/runtime/host.ts'
 import { lockPod, podLockAddress, PodLocked } from './lifecycle/pod-lock.ts'
 import { logElection } from './logging/election-log.ts'
-import { type Log, openLog } from '@regent/runtime/logging/log.ts'
+import { type Running, runProgram } from '@regent/runtime/lifecycle/run-program.ts'
+import type { Log, openLog } from '@regent/runtime/logging/log.ts'
 import { AgentMetrics } from './metrics/agent-metrics.ts'
 
 /** What the work of a leader is made from. */
@@ -86,84 +86,70 @@ function leaderRecord({ configuration, metrics, log }: WorkContext): LeaderWork 
  * Runs the agent: reads the configuration, takes the lock of the pod, opens the health port, and competes. It ends
  * the process by itself, with one of {@link exitCodes}; until then it resolves once everything has been started.
  */
-export async function runAgent(options: AgentOptions): Promise<void> {
-  const { host } = options
-  const read = readConfiguration(options.environment)
-  if ('problems' in read) {
-    refuse(options, read.problems)
-    return
-  }
-  const { configuration } = read
-  const { agentId, podName, podUid, drainBudgetSeconds } = configuration
-  const log = (options.openLog ?? openLog)({
-    level: configuration.logLevel,
-    always: { agent: agentId, pod: podName },
+export function runAgent(options: AgentOptions): Promise<void> {
+  const { host, environment } = options
+  const { agentId, podName } = agent.env
+  return runProgram({
+    host,
+    environment,
+    read: readConfiguration,
+    always: { agent: environment[agentId.variable], pod: environment[podName.variable] },
+    ...(options.openLog !== undefined && { openLog: options.openLog }),
+    stopBudgetSeconds: (configuration) => configuration.drainBudgetSeconds + abortBudgetOf(configuration),
+    start: (running) => start(options, running),
   })
-  host.onUncaught((error) => {
-    try {
-      log.error('uncaught', { error: error instanceof Error ? error : new Error(String(error)) })
-    } finally {
-      // The kernel closes the sockets, and the standbys see that.
-      host.exit(exitCodes.failed)
-    }
-  })
-  const stop = new GracefulStop({ host, log, drainBudgetSeconds, abortBudgetSeconds: abortBudgetOf(configuration) })
-
-  try {
-    await lockPod(podLockAddress(podUid))
-    const boot = recordBoot(options.scratchFolder ?? tmpdir(), podUid, Date.now())
-    if (boot.unknown !== undefined) log.warn('boots-unknown', { error: boot.unknown as Error })
-
-    const metrics = new AgentMetrics(agentId)
-    const works = (options.works ?? leaderWorks)({ configuration, metrics, log })
-    const election = (options.elect ?? elect)(configuration, works, {
-      boot: randomUUID(),
-      processStartedAtMs: Math.round(performance.timeOrigin),
-      mayRetakeAtOnce: boot.mayRetakeAtOnce,
-      ...(boot.previousStartMs !== undefined && { previousStartMs: boot.previousStartMs }),
-    })
-    for (const work of works) work.observe?.(election)
-    metrics.observe(election)
-    logElection(election, log)
-    election.on('status', ({ role }) => {
-      if (role !== 'stopped' || stop.isStopping) return
-      log.error('election-ended', { message: 'this replica neither leads nor competes any more; the process ends' })
-      host.exit(exitCodes.failed)
-    })
-
-    const health = new HealthServer({
-      address: configuration.listenAddress,
-      port: options.healthPort ?? agent.ports.health.number,
-      liveness: () => [...livenessChecks(election), ...works.flatMap((work) => work.checks?.().liveness ?? [])],
-      readiness: () => [
-        ...readinessChecks(election, stop.isStopping),
-        ...works.flatMap((work) => work.checks?.().readiness ?? []),
-      ],
-      metrics: { contentType: metrics.contentType, text: () => metrics.text() },
-      onError: (error) => log.error('scrape-failed', { reason: String(error) }),
-    })
-    const port = await health.listen()
-    // Told to stop before anything was begun: then there is nothing to hand over, and nothing is begun any more.
-    if (stop.isStopping) return
-    stop.guard(election, () => health.close())
-    election.start()
-    log.info('started', {
-      healthPort: port,
-      leaderElection: configuration.leaderElection,
-      replicas: configuration.replicas,
-    })
-  } catch (error) {
-    const isLocked = error instanceof PodLocked
-    log.error(isLocked ? 'pod-locked' : 'start-failed', { error: error as Error })
-    host.exit(isLocked ? exitCodes.podLocked : exitCodes.failed)
-  }
 }
 
-/** Says everything that is wrong with the configuration: a line each for people, and one for machines. */
-function refuse({ host, environment, ...options }: AgentOptions, problems: readonly Problem[]): void {
-  host.complain(`${problems.map(describeProblem).join('\n')}\n`)
-  const always = { agent: environment[agent.env.agentId.variable], pod: environment[agent.env.podName.variable] }
-  const log = (options.openLog ?? openLog)({ level: 'error', always })
-  log.error('configuration-invalid', { variables: problems.map(({ path }) => path).join(', ') })
-  host.exit(exitCodes.misconfigured)
+async function start(options: AgentOptions, { configuration, log, stop }: Running<Configuration>): Promise<void> {
+  const { host } = options
+  const { agentId, podUid } = configuration
+  try {
+    await lockPod(podLockAddress(podUid))
+  } catch (error) {
+    if (!(error instanceof PodLocked)) throw error
+    log.error('pod-locked', { error })
+    host.exit(exitCodes.podLocked)
+    return
+  }
+  const boot = recordBoot(options.scratchFolder ?? tmpdir(), podUid, Date.now())
+  if (boot.unknown !== undefined) log.warn('boots-unknown', { error: boot.unknown as Error })
+
+  const metrics = new AgentMetrics(agentId)
+  const works = (options.works ?? leaderWorks)({ configuration, metrics, log })
+  const election = (options.elect ?? elect)(configuration, works, {
+    boot: randomUUID(),
+    processStartedAtMs: Math.round(performance.timeOrigin),
+    mayRetakeAtOnce: boot.mayRetakeAtOnce,
+    ...(boot.previousStartMs !== undefined && { previousStartMs: boot.previousStartMs }),
+  })
+  for (const work of works) work.observe?.(election)
+  metrics.observe(election)
+  logElection(election, log)
+  election.on('status', ({ role }) => {
+    if (role !== 'stopped' || stop.isStopping) return
+    log.error('election-ended', { message: 'this replica neither leads nor competes any more; the process ends' })
+    host.exit(exitCodes.failed)
+  })
+
+  const health = new HealthServer({
+    address: configuration.listenAddress,
+    port: options.healthPort ?? agent.ports.health.number,
+    liveness: () => [...livenessChecks(election), ...works.flatMap((work) => work.checks?.().liveness ?? [])],
+    readiness: () => [
+      ...readinessChecks(election, stop.isStopping),
+      ...works.flatMap((work) => work.checks?.().readiness ?? []),
+    ],
+    metrics: { contentType: metrics.contentType, text: () => metrics.text() },
+    onError: (error) => log.error('scrape-failed', { reason: String(error) }),
+  })
+  const port = await health.listen()
+  // Told to stop before anything was begun: then there is nothing to hand over, and nothing is begun any more.
+  if (stop.isStopping) return
+  stop.guard(() => handOver(election, () => health.close(), log))
+  election.start()
+  log.info('started', {
+    healthPort: port,
+    leaderElection: configuration.leaderElection,
+    replicas: configuration.replicas,
+  })
 }

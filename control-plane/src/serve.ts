@@ -8,7 +8,7 @@ import { HourlyLease } from './commands/hourly-lease.ts'
 import { SharedFollow } from './commands/shared-follow.ts'
 import { Sweep } from './commands/sweep.ts'
 import type { Configuration } from './configuration/configuration.ts'
-import type { GracefulStop } from './graceful-stop.ts'
+import type { GracefulStop } from '@regent/runtime/lifecycle/graceful-stop.ts'
 import { livenessChecks, readinessChecks } from './health/checks.ts'
 import { StoreProbe } from './health/store-probe.ts'
 import { ClientAddresses } from './http/client-address.ts'
@@ -166,6 +166,7 @@ export async function serve({ configuration, log, stop, ports }: ServeOptions): 
     await Promise.all(tasks)
     store.close()
     await health.close()
+    return true
   })
   return {
     health: await health.listen(),

@@ -1,15 +1,14 @@
 import { consensusAccess } from '@regent/contract/consensus-access.ts'
 import { etcdUsers } from '@regent/contract/etcd-users.ts'
-import { describeProblem, type Problem } from '@regent/contract/problem.ts'
+import type { Problem } from '@regent/contract/problem.ts'
 import { type Parsed, parseSettings } from '@regent/contract/program.ts'
 import type { Environment } from '@regent/runtime/configuration/environment.ts'
 import { fileProblems } from '@regent/runtime/configuration/files.ts'
 import { HealthServer } from '@regent/runtime/health/health-server.ts'
 import type { Host } from '@regent/runtime/host.ts'
-import { type Log, openLog } from '@regent/runtime/logging/log.ts'
+import { type Read, type Running, runProgram } from '@regent/runtime/lifecycle/run-program.ts'
 import { declaredMetrics } from '@regent/runtime/metrics/declared-metrics.ts'
 import { collectDefaultMetrics, Registry } from 'prom-client'
-import { exitCodes, GracefulStop } from '../graceful-stop.ts'
 import { livenessChecks } from '../health/checks.ts'
 import { EtcdClient } from '../store/etcd-client.ts'
 import { AccessKeeper } from './access-keeper.ts'
@@ -26,39 +25,30 @@ export interface ConsensusAccessOptions {
 
 /**
  * Runs the program that keeps etcd's users and roles as `contract/etcd-users.ts` declares them, until it is told to
- * stop. It ends the process by itself, with one of {@link exitCodes}. It is ready while etcd is as declared.
+ * stop. It ends the process by itself, as {@link runProgram} says. It is ready while etcd is as declared.
  */
-export async function runConsensusAccess({ host, environment }: ConsensusAccessOptions): Promise<void> {
+export function runConsensusAccess({ host, environment }: ConsensusAccessOptions): Promise<void> {
+  return runProgram({
+    host,
+    environment,
+    read,
+    always: { pod: environment[consensusAccess.env.podName.variable] },
+    stopBudgetSeconds: () => 0,
+    start: async (running) => running.log.info('started', { health: await serve(running) }),
+  })
+}
+
+function read(environment: Environment): Read<Settings> {
   const parsed = parseSettings(consensusAccess, environment)
   const problems = [
     ...('problems' in parsed ? parsed.problems : plainProblems(parsed.settings)),
     ...fileProblems(consensusAccess, environment),
   ]
-  if (problems.length > 0 || !('settings' in parsed)) {
-    host.complain(`${problems.map(describeProblem).join('\n')}\n`)
-    host.exit(exitCodes.misconfigured)
-    return
-  }
-  const { settings } = parsed
-  const log = openLog({ level: settings.logLevel, always: { pod: settings.podName } })
-  host.onUncaught((error) => {
-    try {
-      log.error('uncaught', { error: error instanceof Error ? error : new Error(String(error)) })
-    } finally {
-      host.exit(exitCodes.failed)
-    }
-  })
-  const stop = new GracefulStop({ host, log, drainBudgetSeconds: 0 })
-  try {
-    log.info('started', { health: await serve(settings, stop, log) })
-  } catch (error) {
-    log.error('start-failed', { error: error as Error })
-    host.exit(exitCodes.failed)
-  }
+  return problems.length > 0 || !('settings' in parsed) ? { problems } : { configuration: parsed.settings }
 }
 
 /** @returns the port of the health pages */
-async function serve(settings: Settings, stop: GracefulStop, log: Log): Promise<number> {
+async function serve({ configuration: settings, stop, log }: Running<Settings>): Promise<number> {
   const { etcdEndpoints, etcdCaFile: caFile, etcdCertificateFile: certificateFile, etcdKeyFile: keyFile } = settings
   const registry = new Registry()
   const metrics = declaredMetrics(consensusAccess.metrics, registry)
@@ -94,6 +84,7 @@ async function serve(settings: Settings, stop: GracefulStop, log: Log): Promise<
     await running
     client.close()
     await health.close()
+    return true
   })
   return port
 }
