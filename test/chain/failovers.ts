@@ -7,6 +7,7 @@ import { Chain, type ChainOptions } from './chain.ts'
 import { CommandStream } from './command-stream.ts'
 import type { Effect, History } from './history/history.ts'
 import { StoreRecorder } from './history/store-recorder.ts'
+import { Kubelet } from './kubelet.ts'
 
 /** What is done to the chain. Each ends with everything running again. */
 export const faults = [
@@ -52,6 +53,8 @@ export async function failovers(options: FailoversOptions): Promise<History> {
     agentEnvironment: shortTimings,
     ...options.chain,
   })
+  // What is killed, and what ends itself because it was away for too long, is started again as in a cluster.
+  const kubelet = new Kubelet(chain, { restarts: true, everyMs: 10_000 })
   let stream: CommandStream | undefined
   try {
     await chain.leader()
@@ -71,6 +74,7 @@ export async function failovers(options: FailoversOptions): Promise<History> {
     return { client: stream.events, store: await recorder.finish(), effects: await effectsOf() }
   } finally {
     await stream?.abandon()
+    await kubelet.stop()
     await chain.close()
   }
 }
@@ -83,19 +87,16 @@ async function inject(chain: Chain, fault: Fault, random: () => number): Promise
     case 'leader is killed':
       leader.child.kill(fault === 'leader stops' ? 'SIGTERM' : 'SIGKILL')
       await leader.ended
-      await chain.startAgent(index)
       return
     case 'leader is paused':
       leader.child.kill('SIGSTOP')
       await otherLeads(chain, leader.name)
       leader.child.kill('SIGCONT')
-      await backAgain(chain, index)
       return
     case 'leader is cut off':
       await chain.cutOff(index, true)
       await otherLeads(chain, leader.name)
       await chain.cutOff(index, false)
-      await backAgain(chain, index)
       return
     case 'control plane is killed':
     case 'control plane stops': {
@@ -124,14 +125,6 @@ async function otherLeads(chain: Chain, than: string): Promise<void> {
       seconds: 60,
     },
   )
-}
-
-/** An agent that was away goes on by itself, or was killed by its own watchdog: then its kubelet starts it again. */
-async function backAgain(chain: Chain, index: number): Promise<void> {
-  const agent = chain.agents[index]
-  if (agent === undefined) return
-  await Promise.race([agent.ended, pause(3000)])
-  if (agent.child.exitCode !== null || agent.child.signalCode !== null) await chain.startAgent(index)
 }
 
 /** Waits until no command is open any more, by etcd's own account. */

@@ -3,6 +3,9 @@ import { agent } from '@regent/contract/agent.ts'
 import { controlPlane } from '@regent/contract/control-plane.ts'
 import type { Chain, Pod } from './chain.ts'
 
+/** Before an agent is started again that ended while it started, in milliseconds. */
+const restartAgainMs = 1000
+
 /** What a kubelet saw of a pod. */
 export interface Seen {
   readonly pod: string
@@ -13,7 +16,7 @@ export interface Seen {
 export interface KubeletOptions {
   /** Start an agent again that has ended. @default it is only seen */
   readonly restarts?: boolean
-  /** Between two probes of one pod. @default 1000, ten times as often as the contract says */
+  /** Between two probes of one pod, in milliseconds. @default 1000, ten times as often as the contract says */
   readonly everyMs?: number
 }
 
@@ -61,7 +64,8 @@ export class Kubelet {
       if (ended === 'stopped') return
       this.#saw({ pod: pod.name, what: 'ended', why: `${ended.code ?? pod.child.signalCode ?? ''}` })
       if (this.#options.restarts !== true) return
-      await this.#chain.startAgent(index)
+      // One that ends again before it has started is seen by the next round.
+      await this.#chain.startAgent(index).catch(() => pause(restartAgainMs))
     }
   }
 
