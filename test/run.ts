@@ -4,6 +4,7 @@ import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import base from '../jest.config.js'
 import { parseArguments, type Level } from './arguments.ts'
+import { openHandles, tellingHandles } from './open-handles.ts'
 import { printResults, type Result } from './results.ts'
 
 /**
@@ -54,8 +55,13 @@ const children = new Set<ChildProcess>()
 let interrupted = false
 
 /** Runs jest to its end and returns its exit code. */
-function jest(level: Level, args: readonly string[], env: NodeJS.ProcessEnv, output?: string[]): Promise<number> {
-  const options = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning']
+function jest(
+  level: Level,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+  { output, ofNode = [] }: { readonly output?: string[]; readonly ofNode?: readonly string[] } = {},
+): Promise<number> {
+  const options = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', ...ofNode]
   const program = join(import.meta.dirname, '..', 'node_modules', 'jest', 'bin', 'jest.js')
   // Tests of one cluster share its namespaces and its nodes: they do not run beside each other.
   const serial = level === 'unit' ? [] : ['--runInBand']
@@ -85,16 +91,26 @@ interface JestReport {
 
 /** How long jest may take to end once every test has ended, in seconds. */
 const ENDS_WITHIN_SECONDS = 60
+/** How long it may take to tell what it has open, in seconds. */
+const TELLS_WITHIN_SECONDS = 5
 
 /** Ends a jest that stays although it has written its report: something that a test left open must not hold the rest. */
-function endAfterReport(file: string): () => void {
+function endAfterReport(file: string, folder: string): () => void {
   let reportedAt: number | undefined
+  let isAsked = false
   const timer = setInterval(() => {
     if (!existsSync(file)) return
     reportedAt ??= performance.now()
-    if (performance.now() - reportedAt < ENDS_WITHIN_SECONDS * 1000) return
+    const seconds = (performance.now() - reportedAt) / 1000
+    if (seconds < ENDS_WITHIN_SECONDS) return
+    if (!isAsked) for (const child of children) child.kill('SIGUSR2')
+    isAsked = true
+    if (seconds < ENDS_WITHIN_SECONDS + TELLS_WITHIN_SECONDS) return
     console.error(
-      `jest has reported and does not end within ${ENDS_WITHIN_SECONDS} s: a test left something open. It is ended, and counts as failed.`,
+      [
+        `jest has reported and does not end within ${ENDS_WITHIN_SECONDS} s: a test left something open. It is ended, and counts as failed.`,
+        ...openHandles(folder),
+      ].join('\n  '),
     )
     for (const child of children) child.kill('SIGKILL')
   }, 1000)
@@ -107,9 +123,11 @@ async function runTests(level: Level, env: NodeJS.ProcessEnv): Promise<Pick<Resu
   // After a signal this function never gets to its end.
   process.once('exit', discard)
   const file = join(folder, 'report.json')
-  const endWatching = endAfterReport(file)
+  const endWatching = endAfterReport(file, folder)
   try {
-    const exitCode = await jest(level, ['--passWithNoTests', '--json', `--outputFile=${file}`], env)
+    const exitCode = await jest(level, ['--passWithNoTests', '--json', `--outputFile=${file}`], env, {
+      ofNode: tellingHandles(folder),
+    })
     const report = JSON.parse(readFileSync(file, 'utf8')) as JestReport
     const failed = report.numFailedTests + report.numRuntimeErrorTestSuites
     return { passed: report.numPassedTests, failed: exitCode === 0 ? failed : Math.max(failed, 1) }
@@ -125,7 +143,7 @@ let remove: (() => Promise<void>) | undefined
 /** Runs one level that needs a cluster, from its start to its removal. */
 async function runOnCluster(level: Exclude<Level, 'unit'>): Promise<Result> {
   const listed: string[] = []
-  await jest(level, ['--listTests'], {}, listed)
+  await jest(level, ['--listTests'], {}, { output: listed })
   if (listed.join('').trim() === '')
     return { level, ran: false, why: 'no test matches', passed: 0, failed: 0, stages: [] }
   const { prepareLevel, startLevel, useForeign } = await import('./cluster/levels.ts')

@@ -42,5 +42,5 @@ test('the quota admits the environment at the maximum of its autoscaler, with th
     '-n',
     namespace,
   ])
-  expect(quota.status.used['pods']).toBe(String(101 + 4 + 7))
+  expect(quota.status.used['pods']).toBe(String(101 + 4 + 7 + 1))
 })
