@@ -162,6 +162,7 @@ describe('an idempotency key', () => {
     const second = new CommandPlace(store, `agent-${next++}`)
     await second.approve()
     await expect(create('other', {}, by, second.agentId)).rejects.toThrow(IdempotencyKeyReused)
+    await second.close()
   })
 
   test('is of its principal alone', async () => {

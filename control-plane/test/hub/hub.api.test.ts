@@ -383,7 +383,9 @@ describe('results', () => {
     const [queue] = queues
     const answer = Promise.withResolvers<'stored'>()
     if (queue !== undefined) queue.answer = () => answer.promise
-    for (let index = 0; index < 500; index += 1) agent.say({ type: 'done', commandId: `c-${index}`, result: 1 })
+    // Larger than what arrives at once: that is parsed as a whole.
+    const result = 'x'.repeat(4000)
+    for (let index = 0; index < 500; index += 1) agent.say({ type: 'done', commandId: `c-${index}`, result })
     await eventually('as many as may be', () => (queue?.calls.length ?? 0) > 60)
     const began = (): number => queue?.calls.filter((call) => call.startsWith('done')).length ?? 0
     // What was parsed from the bytes that had arrived may go on; the rest is not read.
