@@ -9,7 +9,7 @@ import { ControlPlaneConnection } from './control-plane-connection.ts'
 import { Refusal, UsageError } from './errors.ts'
 import { counted, printJson } from './print.ts'
 import { linesIn, StateCheck } from './state-lines.ts'
-import type { StateOptions } from './state.ts'
+import type { StateOptions } from './state-options.ts'
 
 /** Writes the state of a control plane. @throws Refusal where it is not whole: then there is no file */
 export async function exportState(options: StateOptions): Promise<void> {

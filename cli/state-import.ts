@@ -12,7 +12,7 @@ import { type ApiCall, ControlPlaneConnection } from './control-plane-connection
 import { Refusal } from './errors.ts'
 import { printJson } from './print.ts'
 import { linesIn, StateCheck } from './state-lines.ts'
-import type { StateOptions } from './state.ts'
+import type { StateOptions } from './state-options.ts'
 
 /** For so long a request is repeated that is not answered, and how long after it failed, in milliseconds. */
 const repeatMs = 60_000

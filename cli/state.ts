@@ -1,13 +1,6 @@
 import type { Command } from 'commander'
-import { type ControlPlaneOptions, takingControlPlane, whichControlPlane } from './control-plane-connection.ts'
-
-/** What is asked of a state. */
-export interface StateOptions extends ControlPlaneOptions {
-  readonly json?: true
-  readonly output?: string
-  readonly force?: true
-  readonly dropOpenCommands?: true
-}
+import { takingControlPlane, whichControlPlane } from './control-plane-connection.ts'
+import type { StateOptions } from './state-options.ts'
 
 export function addState(program: Command): void {
   const state = program.command('state').description('export the state of a control plane, and import it elsewhere')

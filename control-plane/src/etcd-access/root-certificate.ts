@@ -1,6 +1,6 @@
-import { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { etcdRoot } from '@regent/contract/etcd-users.ts'
+import { readCertificate } from '../identity/named-certificate.ts'
 
 /** The certificate is of somebody else: authentication must not be turned on with it, or nobody could get in again. */
 export class NotRoot extends Error {
@@ -13,8 +13,7 @@ export class NotRoot extends Error {
  * @throws NotRoot; what reading the file throws
  */
 export async function mustBeRoot(certificateFile: string): Promise<void> {
-  const text = await readFile(certificateFile)
-  const received = commonNamesOf(text)
+  const received = commonNamesOf(await readFile(certificateFile))
   if (received?.length === 1 && received[0] === etcdRoot.name) return
   throw new NotRoot(
     `${certificateFile}: expected a certificate with the common name '${etcdRoot.name}', got ${printed(received)}; issue one for the Secret that consensus.tls.rootSecretName names`,
@@ -24,11 +23,7 @@ export async function mustBeRoot(certificateFile: string): Promise<void> {
 /** What the first certificate of a PEM file says; `undefined` where it is none. */
 function commonNamesOf(text: Buffer): readonly string[] | undefined {
   try {
-    // An empty subject is `undefined`, whatever its type says.
-    return [new X509Certificate(text).subject]
-      .join('')
-      .split('\n')
-      .flatMap((line) => (line.startsWith('CN=') ? [line.slice('CN='.length)] : []))
+    return readCertificate(text).commonNames
   } catch {
     return undefined
   }

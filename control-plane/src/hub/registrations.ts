@@ -79,10 +79,13 @@ export class Registrations {
     connectionId: string,
     lease: Lease,
   ): Promise<Registered | Refused> {
-    const refused = refusedAtSight(identity, message)
+    const protocolVersion = commonProtocolVersion(protocolVersions, spokenBy(message))
+    if (protocolVersion === undefined) return otherProtocol(message)
+    const refused = notOfCredentials(identity, message)
     if (refused !== undefined) return refused
+    const spoken = { ...message, protocolVersion }
     for (let attempt = 1; attempt <= mostAttempts; attempt += 1) {
-      const outcome = await this.#attempt(identity, message, connectionId, lease)
+      const outcome = await this.#attempt(identity, spoken, connectionId, lease)
       if (outcome !== undefined) return outcome
     }
     throw new StoreUnavailable(`agent '${message.agentId}' was changed by others ${mostAttempts} times meanwhile`, {
@@ -90,7 +93,11 @@ export class Registrations {
     })
   }
 
-  /** One reading and one writing; nothing where somebody wrote in between. */
+  /**
+   * One reading and one writing; nothing where somebody wrote in between.
+   *
+   * @param message with the protocol version that is spoken from now on
+   */
   async #attempt(
     identity: AgentIdentity,
     message: Registration,
@@ -185,15 +192,16 @@ export class Registrations {
   }
 }
 
-function refusedAtSight({ agentId, pod }: AgentIdentity, message: Registration): Refused | undefined {
-  if (spokenWith(message) === undefined) {
-    const [expected, got] = [protocolVersions, spokenBy(message)].map(inWords)
-    return {
-      code: closeCodes.protocolVersion,
-      reason: `expected protocol version ${expected}, got ${got}; update the older side`,
-      outcome: 'protocol',
-    }
+function otherProtocol(message: Registration): Refused {
+  const [expected, got] = [protocolVersions, spokenBy(message)].map(inWords)
+  return {
+    code: closeCodes.protocolVersion,
+    reason: `expected protocol version ${expected}, got ${got}; update the older side`,
+    outcome: 'protocol',
   }
+}
+
+function notOfCredentials({ agentId, pod }: AgentIdentity, message: Registration): Refused | undefined {
   const credentials = (reason: string): Refused => ({
     code: closeCodes.unauthenticated,
     reason,
@@ -210,22 +218,17 @@ function spokenBy({ protocolVersion: newest, oldestProtocolVersion: oldest = new
   return { oldest, newest }
 }
 
-/** The version that is spoken with an agent; `undefined` where there is none. */
-function spokenWith(message: Registration): number | undefined {
-  return commonProtocolVersion(protocolVersions, spokenBy(message))
-}
-
 function inWords({ oldest, newest }: ProtocolVersions): string {
   return oldest === newest ? String(newest) : `${oldest} to ${newest}`
 }
 
 /** The agent as it describes itself, with what was decided on it. */
 function described(agent: AgentRecord | undefined, message: Registration, at: string): AgentRecord {
-  const { region, features, capacity } = message
+  const { region, protocolVersion, features, capacity } = message
   return {
     ...(agent ?? { approval: 'approved', decidedBy: 'its ServiceAccount', decidedAt: at, registeredAt: at }),
     region,
-    protocolVersion: spokenWith(message) ?? message.protocolVersion,
+    protocolVersion,
     features,
     capacity,
   }
@@ -250,7 +253,7 @@ function registered(
   modRevision: bigint,
   as: Registered['as'],
 ): Registered {
-  const { agentId, epoch, holder } = message
+  const { agentId, epoch, holder, protocolVersion } = message
   const fence = { key: keys.fence(agentId), modRevision }
   return {
     agentId,
@@ -259,6 +262,6 @@ function registered(
     holder,
     fence,
     as,
-    protocolVersion: spokenWith(message) ?? message.protocolVersion,
+    protocolVersion,
   }
 }

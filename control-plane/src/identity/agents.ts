@@ -1,9 +1,9 @@
-import { X509Certificate } from 'node:crypto'
 import { agentId as agentIdSchema } from '@regent/contract/api.ts'
 import { filled, namespaceNames, objectNames } from '@regent/contract/names.ts'
 import type { AgentIdentity } from './agent-identity.ts'
 import type { AgentKeys } from './agent-keys.ts'
 import { type Clock, systemClock } from './clock.ts'
+import { type NamedCertificate, readCertificate } from './named-certificate.ts'
 import { Unauthenticated } from './refusal.ts'
 import type { ServiceAccountTokens } from './service-account-tokens.ts'
 
@@ -54,19 +54,16 @@ export class Agents {
    * @throws Unauthenticated where its subject is anything but one common name of an agent, or it has expired since
    */
   identifyCertificate(certificate: Uint8Array): AgentIdentity {
-    let parsed: X509Certificate
+    let read: NamedCertificate
     try {
-      parsed = new X509Certificate(certificate)
+      read = readCertificate(certificate)
     } catch (error) {
       throw new Unauthenticated('malformed', { cause: error })
     }
-    // One attribute of the subject a line: two common names are two people who might be meant.
-    const names = parsed.subject
-      .split('\n')
-      .flatMap((line) => (line.startsWith('CN=') ? [line.slice('CN='.length)] : []))
-    const agentId = names.length === 1 ? idAfter(certificatePrefix, names[0] ?? '') : undefined
+    const [name = '', ...others] = read.commonNames
+    const agentId = others.length === 0 ? idAfter(certificatePrefix, name) : undefined
     if (agentId === undefined) throw new Unauthenticated('subject')
-    const expiresAt = new Date(parsed.validTo)
+    const expiresAt = new Date(read.certificate.validTo)
     if (expiresAt.getTime() <= (this.#options.clock ?? systemClock).wallMs()) throw new Unauthenticated('expired')
     return { agentId, by: 'certificate', expiresAt }
   }

@@ -18,6 +18,7 @@ describe('the certificate of an agent', () => {
       { file: 'person', commonName: 'local' },
       { file: 'bad-id', commonName: 'agent:Not/An/Id' },
       { file: 'no-id', commonName: 'agent:' },
+      { file: 'nameless', commonName: '' },
       { file: 'disguised', commonName: 'local', organizations: ['x\nCN=agent:local'] },
       { file: 'two', commonName: 'agent:local', organizations: ['x\nCN=agent:other'] },
     ])
@@ -34,7 +35,7 @@ describe('the certificate of an agent', () => {
     expect(expiresAt?.getTime()).toBeGreaterThan(Date.now())
   })
 
-  test.each(['person', 'bad-id', 'no-id', 'disguised'])('is none: %s', (file) => {
+  test.each(['person', 'bad-id', 'no-id', 'nameless', 'disguised'])('is none: %s', (file) => {
     expect(() => identify(file)).toThrow('nobody who may call')
   })
 
