@@ -61,10 +61,9 @@ export class Member {
     this.election = new LeaseElection(options, [work])
   }
 
-  static async start(api: ApiServer, lease: { name: string; namespace: string }, index: number): Promise<Member> {
-    const member = new Member(api, lease, index, await freePort())
-    member.election.start()
-    return member
+  /** One that does not compete before it is started: who waits for its leadership listens first. */
+  static async create(api: ApiServer, lease: { name: string; namespace: string }, index: number): Promise<Member> {
+    return new Member(api, lease, index, await freePort())
   }
 
   get status(): ElectionStatus {

@@ -50,8 +50,13 @@ class Group {
   static async start(name: string, size = 3): Promise<Group> {
     const named = { name, namespace }
     group = new Group(await LeaseObserver.start(elector.api, named))
-    for (let index = 0; index < size; index += 1) group.members.push(await Member.start(elector.api, named, index))
-    if (size > 0) await nextLeader(group.members)
+    for (let index = 0; index < size; index += 1) group.members.push(await Member.create(elector.api, named, index))
+    if (size === 0) return group
+    const first = nextLeader(group.members)
+    for (const { election } of group.members) election.start()
+    const { leadership } = await first
+    // Who has not seen the Lease yet would take it as the first one, when a test deletes it.
+    await Promise.all(group.members.map((member) => member.until(({ holder }) => holder === leadership.holder)))
     return group
   }
 
@@ -250,7 +255,8 @@ describe('a replica without permission', () => {
       subjects: [{ kind: 'ServiceAccount', name, namespace }],
     }
     await apiRequest({ method: 'POST', path: `${kubeSystem}/rolebindings`, body: binding })
-    const member = await Member.start(limited.api, { name, namespace }, 5)
+    const member = await Member.create(limited.api, { name, namespace }, 5)
+    member.election.start()
     try {
       const { obstacle } = await member.until(({ obstacle }) => obstacle?.includes(`'${verb}'`) === true)
       expect(obstacle).toContain(`may not ${verb} the Lease ${name} in ${namespace}; the Role ${name} there must allow`)
