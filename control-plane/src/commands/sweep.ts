@@ -9,19 +9,26 @@ import { endCommand, type ObserveEnd, observeEnd } from './end-command.ts'
 import { endedWithoutAgent } from './ending.ts'
 import { isPassing } from './fenced-commands.ts'
 import type { HourlyLease } from './hourly-lease.ts'
+import { type LeftOpen, withOpen } from './left-open.ts'
 import { WakeUp } from './wake-up.ts'
 
 export interface SweepOptions {
   readonly store: Pick<Store, 'transact' | 'list' | 'expiry'>
   readonly lease: HourlyLease
   readonly observeEnd?: ObserveEnd | undefined
+  /** What the pod whose turn it was does besides, with what it has seen. @default nothing */
+  readonly afterwards?: ((left: LeftOpen, signal: AbortSignal) => Promise<void>) | undefined
   readonly log: Log
+  /**
+   * One pod sweeps about this often; each looks whether it is due, at a random time of its own. Whole seconds, of which
+   * etcd makes no fewer than 1.5 of its election timeouts.
+   * @default 10
+   */
+  readonly everySeconds?: number
   /** Milliseconds since 1970. @default Date.now */
   readonly wallMs?: () => number
 }
 
-/** One pod sweeps about this often, in seconds; each looks whether it is due, at a random time of its own. */
-const EVERY_SECONDS = 10
 /** So long after its deadline a command is given up that an agent was given and never answered, in milliseconds. */
 const ABANDONED_MS = 24 * 3600 * 1000
 /** Of each agent so many commands that ended are kept, for at most 25 hours. */
@@ -37,10 +44,12 @@ const CHUNK = 60
  */
 export class Sweep {
   readonly #options: SweepOptions
+  readonly #everySeconds: number
   readonly #wallMs: () => number
 
   constructor(options: SweepOptions) {
     this.#options = options
+    this.#everySeconds = options.everySeconds ?? 10
     this.#wallMs = options.wallMs ?? Date.now
   }
 
@@ -48,11 +57,12 @@ export class Sweep {
   async run(signal: AbortSignal): Promise<void> {
     const never = new WakeUp()
     while (!isAborted(signal)) {
-      await never.wait((0.5 + Math.random()) * EVERY_SECONDS * 1000, signal)
+      await never.wait((0.5 + Math.random()) * this.#everySeconds * 1000, signal)
       if (isAborted(signal)) return
       try {
-        if (await this.#isOurTurn()) await this.sweep(signal)
+        if (await this.#isOurTurn()) await this.#takeTurn(signal)
       } catch (error) {
+        if (isAborted(signal)) return
         if (!(error instanceof Error)) throw error
         const { log } = this.#options
         if (isPassing(error)) log.info('sweep-waits', { error })
@@ -61,14 +71,30 @@ export class Sweep {
     }
   }
 
-  /** Sweeps once. @throws StoreUnavailable, StoreFull */
-  async sweep(signal: AbortSignal): Promise<void> {
+  /**
+   * Sweeps once.
+   * @returns what it left open: of one that was aborted, only a part
+   * @throws StoreUnavailable, StoreFull
+   */
+  async sweep(signal: AbortSignal): Promise<LeftOpen> {
+    let left: LeftOpen = { count: 0, unreadable: 0 }
     await this.#pages(prefixes.allOpenCommands, {}, signal, async (items) => {
-      for (const item of items) if (!isAborted(signal)) await this.#expire(item)
+      for (const item of items) {
+        if (isAborted(signal)) return
+        const command = this.#readable(item)
+        if (command === undefined) left = { ...left, unreadable: left.unreadable + 1 }
+        else if (!(await this.#expired(command, item))) left = withOpen(left, command)
+      }
     })
     await this.#pages(prefixes.agents, { keysOnly: true }, signal, (items) =>
       this.#thinOut(items.map(({ key }) => idOf(key))),
     )
+    return left
+  }
+
+  async #takeTurn(signal: AbortSignal): Promise<void> {
+    const left = await this.sweep(signal)
+    if (!isAborted(signal)) await this.#options.afterwards?.(left, signal)
   }
 
   /** A key that lives for one turn: whoever writes it sweeps. */
@@ -76,7 +102,7 @@ export class Sweep {
     const { store } = this.#options
     const absent = { key: keys.commandSweep, exists: false }
     if (!(await store.transact({ when: [absent], then: [] })).succeeded) return false
-    const lease = await store.expiry(EVERY_SECONDS)
+    const lease = await store.expiry(this.#everySeconds)
     return (await store.transact({ when: [absent], then: [{ put: keys.commandSweep, value: '{}', lease }] })).succeeded
   }
 
@@ -95,17 +121,17 @@ export class Sweep {
     } while (after !== undefined && !isAborted(signal))
   }
 
-  async #expire(item: KeyValue): Promise<void> {
+  /** Ends a command that is past its deadline. @returns whether it was; who changed it first has seen to it */
+  async #expired(command: OpenCommand, item: KeyValue): Promise<boolean> {
     const nowMs = this.#wallMs()
-    const command = this.#readable(item)
-    if (command === undefined) return
     const graceMs = command.state === 'queued' ? 0 : ABANDONED_MS
-    if (Date.parse(command.deadlineAt) + graceMs > nowMs) return
+    if (Date.parse(command.deadlineAt) + graceMs > nowMs) return false
     const { store, lease, observeEnd: observe } = this.#options
     const done = endedWithoutAgent(command, 'expired', nowMs)
     const when = [{ key: item.key, modRevision: item.modRevision }]
     const { succeeded } = await lease.use((id) => store.transact({ when, then: endCommand(done, id) }))
     if (succeeded) observeEnd(observe, done)
+    return true
   }
 
   /** Removes the oldest of what ended, of agents that have too much of it. */

@@ -228,6 +228,19 @@ describe('a sweep', () => {
     expect(place.outcomes).toEqual(['describe expired'])
   })
 
+  test('tells what it left open: how much, since when, and what it could not read', async () => {
+    await place.give('a')
+    place.aheadMs = 30_000
+    const second = await place.give('b')
+    await place.give('c')
+    await store.transact({ when: [], then: [{ put: keys.openCommand(place.agentId, 'unreadable'), value: '{}' }] })
+    place.aheadMs = 61_000
+    const oldestCreatedAt = (await place.commands.get(place.agentId, second))?.createdAt
+    // The first is past its deadline, whichever of them ends it.
+    const left = { count: 2, oldestCreatedAt, unreadable: 1 }
+    expect(await Promise.all([sweep(), sweep()])).toEqual([left, left])
+  })
+
   test('gives up what an agent was given only a day after its deadline', async () => {
     const { queue, sends } = await place.connect()
     const commandId = await place.give()
