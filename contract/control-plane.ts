@@ -298,6 +298,62 @@ export const controlPlane = program('control-plane', {
       labels: ['agent', 'reason'],
       help: 'registrations and messages refused because of an older epoch',
     },
+    // Every pod tells the same of all agents, as one of them counted them: aggregate with max, never with sum. Only the
+    // time of the census is there when it is older than a minute.
+    fleetCensusTime: {
+      name: `${metricPrefix}fleet_census_timestamp_seconds`,
+      type: 'gauge',
+      labels: [],
+      help: 'when all agents were counted last, in seconds since 1970, by any pod; 0 if they never were; max over pods',
+    },
+    fleetCensusDuration: {
+      name: `${metricPrefix}fleet_census_duration_seconds`,
+      type: 'gauge',
+      labels: [],
+      help: 'how long it took to count all agents; max over pods',
+    },
+    fleetAgents: {
+      name: `${metricPrefix}fleet_agents`,
+      type: 'gauge',
+      labels: ['approval'],
+      help: 'all agents, connected or not: pending, approved or rejected; max over pods',
+    },
+    fleetLeaderless: {
+      name: `${metricPrefix}fleet_leaderless_agents`,
+      type: 'gauge',
+      labels: [],
+      help: 'approved agents for which no leader is registered at any pod; max over pods',
+    },
+    fleetLongestLeaderless: {
+      name: `${metricPrefix}fleet_longest_leaderless_seconds`,
+      type: 'gauge',
+      labels: [],
+      help: 'for how long the one of them has had no leader that has had none for longest; 0 if there is none; max over pods',
+    },
+    fleetFenceConflicts: {
+      name: `${metricPrefix}fleet_fence_conflicts`,
+      type: 'gauge',
+      labels: [],
+      help: 'approved agents of which a leadership is refused although it insists, until somebody resets the fence; max over pods',
+    },
+    fleetOpenCommands: {
+      name: `${metricPrefix}fleet_open_commands`,
+      type: 'gauge',
+      labels: [],
+      help: 'commands of all agents that have not ended; max over pods',
+    },
+    fleetOldestOpenCommand: {
+      name: `${metricPrefix}fleet_oldest_open_command_age_seconds`,
+      type: 'gauge',
+      labels: [],
+      help: 'age of the oldest command of all agents that has not ended; 0 if there is none; max over pods',
+    },
+    fleetUnreadable: {
+      name: `${metricPrefix}fleet_unreadable_records`,
+      type: 'gauge',
+      labels: [],
+      help: 'records of agents and open commands that could not be read and are in no other figure; max over pods',
+    },
   },
   writes: [{ path: '/tmp', size: '16Mi' }],
 })

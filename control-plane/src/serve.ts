@@ -2,6 +2,8 @@ import { controlPlane } from '@regent/contract/control-plane.ts'
 import { HealthServer } from '@regent/runtime/health/health-server.ts'
 import type { Log } from '@regent/runtime/logging/log.ts'
 import { AgentRegistry } from './agents/agent-registry.ts'
+import { NewestCensus } from './census/newest-census.ts'
+import { takeCensus } from './census/take-census.ts'
 import { AgentQueue } from './commands/agent-queue.ts'
 import { Commands } from './commands/commands.ts'
 import { HourlyLease } from './commands/hourly-lease.ts'
@@ -72,10 +74,16 @@ export async function serve({ configuration, log, stop, ports }: ServeOptions): 
   const commands = new Commands({ ...ofCommands, mostOpen: configuration.mostOpenCommands })
   const imports = new StateImports({ store, lease, log })
   const open = new SharedFollow(store, prefixes.allOpenCommands, log)
+  const newestCensus = new NewestCensus(store, log)
+  const sweep = new Sweep({
+    ...ofCommands,
+    afterwards: (left, signal) => takeCensus({ store, pod: podName, log }, left, signal),
+  })
   const tasks = [
     probe.run(ended.signal),
     open.run(ended.signal),
-    new Sweep(ofCommands).run(ended.signal),
+    newestCensus.run(ended.signal),
+    sweep.run(ended.signal),
     sweepAbandonedImports(imports, ended.signal, log),
   ]
 
@@ -106,7 +114,12 @@ export async function serve({ configuration, log, stop, ports }: ServeOptions): 
     log,
   })
   hub.start()
-  metrics.observe(() => hub)
+  metrics.observe(() => ({
+    health: hub.health,
+    connections: hub.connections,
+    queueDepth: hub.queueDepth,
+    census: newestCensus.census,
+  }))
 
   const certificate = await agentsTls?.read()
   const agents = new AgentsServer<AgentIdentity>({

@@ -24,6 +24,8 @@ export const keys = {
   commandPayload: (agentId: string, id: string) => key('commands/payload', name({ agentId }), commandId(id)),
   /** Held by the pod that sweeps the commands at the moment. */
   commandSweep: key('sweeps', 'commands'),
+  /** What the pod that swept last has counted. */
+  census: key('sweeps/census', 'newest'),
   /** There while the state is imported: nobody else writes what is of the state. */
   importLock: key('imports', 'lock'),
   /** Runs out when nothing comes of an import any more. */
@@ -56,6 +58,7 @@ export const prefixes = {
   /** Open and ended ones and their payloads, of all agents. */
   allCommands: key('commands', ''),
   idempotency: key('idempotency', ''),
+  census: key('sweeps/census', ''),
 } as const
 
 /** What pods write of themselves, and of an import: no part of the state that an import brings. */

@@ -35,6 +35,7 @@ describe('a transaction', () => {
     ['says where an agent is connected', put(keys.connection('a'))],
     ['says that a pod is there', put(keys.pod('a'))],
     ['is of a sweep', put(keys.commandSweep)],
+    ['is the census', put(keys.census)],
   ])('that %s is not', (_, step) => {
     const transaction = { when: [], then: [step] }
     expect(withLock(transaction)).toEqual({ locked: transaction, isLockable: false })
@@ -67,5 +68,5 @@ test('every place of the store is of the state, or of the pods', () => {
     .map(([name, prefix]) => [name, isOfState(typeof prefix === 'string' ? prefix : prefix('a'))] as const)
     .filter(([, is]) => !is)
     .map(([name]) => name)
-  expect(ofState).toEqual(['connections', 'pods'])
+  expect(ofState).toEqual(['connections', 'pods', 'census'])
 })
