@@ -9,7 +9,8 @@ export type Json = z.core.util.JSONType
 export interface ActionContext {
   /**
    * Aborted when the command was given up by a person, or when leading is over: every effect must then end within the
-   * abort budget, or the process is killed.
+   * abort budget, or the process is killed. A request that is on its way when it is abandoned may still take effect,
+   * after the next command of the target has begun: wait for its answer where the budget allows.
    */
   readonly signal: AbortSignal
   /** Assert it before every effect, or write through `fencedWrite`. */

@@ -8,7 +8,6 @@ import { type OpenCommand, payloadRecord } from './command-records.ts'
 import { endCommand, observeEnd } from './end-command.ts'
 import { endedWithoutAgent, endingOf, type Outcome } from './ending.ts'
 import { Fenced, FencedCommands, isPassing, itemsOf, putOpen } from './fenced-commands.ts'
-import { JoinedWrites } from './joined-writes.ts'
 import { isUnderWay, nextSteps, type Step } from './next-steps.ts'
 import type { OpenEntry } from './open-commands.ts'
 import { WakeUp } from './wake-up.ts'
@@ -34,7 +33,6 @@ type End = Extract<Step<OpenEntry>, { readonly kind: 'end' }>
 export class AgentQueue {
   readonly #options: AgentQueueOptions
   readonly #commands: FencedCommands
-  readonly #results: JoinedWrites
   readonly #closed = new AbortController()
   readonly #changed = new WakeUp()
   readonly #wallMs: () => number
@@ -55,7 +53,6 @@ export class AgentQueue {
       onGone: (commandId) => this.#forget(commandId),
       onUnreadable: (error) => this.#unreadable(error),
     })
-    this.#results = new JoinedWrites(this.#commands)
   }
 
   /** Commands that wait to be delivered. */
@@ -231,16 +228,16 @@ export class AgentQueue {
   async #store(entry: OpenEntry, outcome: Outcome): Promise<boolean> {
     const ending = endingOf(entry.command, outcome, this.#options.deliverer.epoch, this.#wallMs())
     if (ending.kind === 'again') {
-      const revision = await this.#results.write(entry, [putOpen(ending.open)])
-      if (revision === undefined) return false
+      const written = await this.#commands.write([entry], [putOpen(ending.open)])
+      if (written === undefined) return false
       this.#received.delete(outcome.commandId)
-      this.#commands.wrote(entry, ending.open, revision)
+      this.#commands.wrote(entry, ending.open, written.revision)
       return true
     }
     const { done } = ending
-    const revision = await this.#options.lease.use((lease) => this.#results.write(entry, endCommand(done, lease)))
-    if (revision === undefined) return false
-    this.#commands.gone(outcome.commandId, revision)
+    const written = await this.#options.lease.use((lease) => this.#commands.write([entry], endCommand(done, lease)))
+    if (written === undefined) return false
+    this.#commands.gone(outcome.commandId, written.revision)
     observeEnd(this.#options.observeEnd, done)
     return true
   }

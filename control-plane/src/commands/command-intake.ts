@@ -1,6 +1,7 @@
 import type { CommandResource } from '@regent/contract/api.ts'
 import { agentRecord } from '../agents/agent-records.ts'
 import { Conflict, NotThere } from '../agents/errors.ts'
+import { Batches, type Waiting } from '../store/batches.ts'
 import { StoreUnavailable } from '../store/errors.ts'
 import type { KeyValue, Operation } from '../store/key-value.ts'
 import { keys, prefixes } from '../store/keys.ts'
@@ -32,11 +33,7 @@ export interface Created {
   readonly created: boolean
 }
 
-interface Waiting {
-  readonly wanted: NewCommand
-  readonly resolve: (created: Created) => void
-  readonly reject: (error: unknown) => void
-}
+type Wanted = Waiting<NewCommand, Created>
 
 export interface CommandIntakeOptions {
   readonly store: Pick<Store, 'transact'>
@@ -46,10 +43,30 @@ export interface CommandIntakeOptions {
   readonly mostOpen: number
 }
 
+/** What an agent was found to be. */
+interface KnownAgent {
+  /** Its record, approved. What is stored compares it. */
+  readonly agent: KeyValue
+  /** Open commands that were counted, and those that were stored here since. */
+  readonly open: number
+  /** When it was counted, by `performance.now()`. */
+  readonly countedMs: number
+}
+
+/** Those of a batch that are to be stored, for the agent as it is known. */
+interface Admitted {
+  readonly known: KnownAgent
+  readonly admitted: readonly Wanted[]
+}
+
 /** Most commands of one transaction: three steps each. */
 const MOST_COMMANDS = 40
 /** Most bytes of payloads of one transaction, unless a single one is larger. */
 const MOST_BYTES = 768 * 1024
+/** For so long a count of open commands is gone by, in milliseconds, although other pods may add some. */
+const COUNTED_MS = 1000
+/** Of the most open commands, the part up to which that is done: four pods together do not exceed it. */
+const UNCOUNTED_PART = 1 / 4
 /** How often a transaction is tried whose guards fail or whose answer is lost. */
 const MOST_TRIES = 5
 
@@ -59,16 +76,17 @@ const MOST_TRIES = 5
  */
 export class CommandIntake {
   readonly #options: CommandIntakeOptions
-  readonly #waiting: Waiting[] = []
-  #isStoring = false
+  readonly #batches: Batches<NewCommand, Created>
+  #known: KnownAgent | undefined
 
   constructor(options: CommandIntakeOptions) {
     this.#options = options
+    this.#batches = new Batches({ together: storedTogether, run: (batch) => this.#store(batch) })
   }
 
   /** Whether nothing waits: then it may be forgotten. */
   get isIdle(): boolean {
-    return !this.#isStoring && this.#waiting.length === 0
+    return this.#batches.isIdle
   }
 
   /**
@@ -76,50 +94,22 @@ export class CommandIntake {
    * @throws NotThere, Conflict, QueueFull, IdempotencyKeyReused, StoreUnavailable, StoreFull
    */
   async add(wanted: NewCommand): Promise<Created> {
-    if (this.#waiting.length >= this.#options.mostOpen) throw this.#full()
-    return await new Promise<Created>((resolve, reject) => {
-      this.#waiting.push({ wanted, resolve, reject })
-      if (!this.#isStoring) void this.#storeAll()
-    })
+    if (this.#batches.waiting >= this.#options.mostOpen) throw this.#full()
+    return await this.#batches.add(wanted)
   }
 
-  async #storeAll(): Promise<void> {
-    this.#isStoring = true
-    while (this.#waiting.length > 0) {
-      const batch = this.#nextBatch()
-      try {
-        await this.#store(batch)
-      } catch (error) {
-        for (const { reject } of batch) reject(error)
-      }
-    }
-    this.#isStoring = false
-  }
-
-  /** The first that wait; a key of idempotency once only. */
-  #nextBatch(): readonly Waiting[] {
-    const hashes = new Set<string>()
-    let bytes = 0
-    let count = 0
-    for (const { wanted } of this.#waiting) {
-      const hash = wanted.idempotency?.hash
-      bytes += wanted.command.payloadBytes
-      if (count === MOST_COMMANDS || (count > 0 && bytes > MOST_BYTES) || (hash !== undefined && hashes.has(hash)))
-        break
-      if (hash !== undefined) hashes.add(hash)
-      count += 1
-    }
-    return this.#waiting.splice(0, count)
-  }
-
-  async #store(batch: readonly Waiting[]): Promise<void> {
+  async #store(batch: readonly Wanted[]): Promise<void> {
     let lost: StoreUnavailable | undefined
     for (let tries = 0; tries < MOST_TRIES; tries++) {
-      const { agent, admitted } = await this.#admit(batch, tries > 0)
+      const assumed = this.#assume(batch)
+      // Where it turns out to be otherwise, the next round looks.
+      this.#known = undefined
+      const { known, admitted } = assumed ?? (await this.#admit(batch, tries > 0))
       if (admitted.length === 0) return
       try {
-        if (await this.#write(agent, admitted)) {
-          for (const { wanted, resolve } of admitted) {
+        if (await this.#write(known.agent, admitted)) {
+          this.#known = { ...known, open: known.open + admitted.length }
+          for (const { item: wanted, resolve } of admitted) {
             resolve({ command: commandResource(wanted.command, wanted.payload), created: true })
           }
           return
@@ -133,21 +123,25 @@ export class CommandIntake {
     throw lost ?? new StoreUnavailable('others changed the agent all the time', { mayHaveHappened: false })
   }
 
+  /** All are admitted where the agent was looked at a moment ago and there is much room: nothing is read then. */
+  #assume(batch: readonly Wanted[]): Admitted | undefined {
+    const known = this.#known
+    if (known === undefined || performance.now() - known.countedMs > COUNTED_MS) return undefined
+    if (known.open + batch.length > this.#options.mostOpen * UNCOUNTED_PART) return undefined
+    return { known, admitted: batch }
+  }
+
   /** Answers those that need not or must not be stored, and returns the others. */
-  async #admit(
-    batch: readonly Waiting[],
-    again: boolean,
-  ): Promise<{ readonly agent: KeyValue; readonly admitted: readonly Waiting[] }> {
+  async #admit(batch: readonly Wanted[], again: boolean): Promise<Admitted> {
     const { store, agentId, mostOpen } = this.#options
+    const countedMs = performance.now()
     const { results } = await store.transact({
       when: [],
       then: [
         { get: keys.agent(agentId) },
         { count: prefixes.openCommands(agentId) },
-        ...(again ? batch.map(({ wanted }) => ({ get: keys.commandPayload(agentId, wanted.command.commandId) })) : []),
-        ...batch.flatMap(({ wanted }) =>
-          wanted.idempotency ? [{ get: keys.idempotency(wanted.idempotency.hash) }] : [],
-        ),
+        ...(again ? batch.map(({ item }) => ({ get: keys.commandPayload(agentId, item.command.commandId) })) : []),
+        ...batch.flatMap(({ item }) => (item.idempotency ? [{ get: keys.idempotency(item.idempotency.hash) }] : [])),
       ],
     })
     const [agent] = itemsOf(results[0])
@@ -156,18 +150,19 @@ export class CommandIntake {
     if (approval !== 'approved') {
       throw new Conflict(`agent '${agentId}' is ${approval}; approve it before you give it commands`)
     }
-    let room = mostOpen - (results[1]?.kind === 'get' ? results[1].count : 0)
+    const open = results[1]?.kind === 'get' ? results[1].count : 0
+    let room = mostOpen - open
     const stored = (again ? results.slice(2, 2 + batch.length) : []).map((result) => itemsOf(result)[0])
     const used = results.slice(2 + stored.length).flatMap((result) => itemsOf(result))
-    const admitted: Waiting[] = []
+    const admitted: Wanted[] = []
     for (const [index, waiting] of batch.entries()) {
-      const { wanted, resolve, reject } = waiting
+      const { item: wanted, resolve, reject } = waiting
       const { idempotency } = wanted
       const before = idempotency && used.find(({ key }) => key === keys.idempotency(idempotency.hash))
       if (stored[index] !== undefined) {
         resolve({ command: commandResource(wanted.command, wanted.payload), created: true })
       } else if (idempotency !== undefined && before !== undefined) {
-        this.#existing(before, idempotency.bodyHash).then(resolve, reject)
+        resolve(this.#existing(before, idempotency.bodyHash))
       } else if (room <= 0) {
         reject(this.#full())
       } else {
@@ -175,7 +170,7 @@ export class CommandIntake {
         admitted.push(waiting)
       }
     }
-    return { agent, admitted }
+    return { known: { agent, open, countedMs }, admitted }
   }
 
   /** The command that was made with the same key before. */
@@ -196,10 +191,10 @@ export class CommandIntake {
   }
 
   /** @returns whether they were stored; else the agent, or a key of idempotency, has changed */
-  async #write(agent: KeyValue, admitted: readonly Waiting[]): Promise<boolean> {
+  async #write(agent: KeyValue, admitted: readonly Wanted[]): Promise<boolean> {
     const { store, lease } = this.#options
     const write = async (id: bigint): Promise<boolean> => {
-      const puts = admitted.flatMap(({ wanted }) => putsOf(wanted, id))
+      const puts = admitted.flatMap(({ item }) => putsOf(item, id))
       const { succeeded } = await store.transact({
         when: [
           { key: agent.key, modRevision: agent.modRevision },
@@ -209,7 +204,7 @@ export class CommandIntake {
       })
       return succeeded
     }
-    const hasKeys = admitted.some(({ wanted }) => wanted.idempotency !== undefined)
+    const hasKeys = admitted.some(({ item }) => item.idempotency !== undefined)
     return hasKeys ? await lease.use(write) : await write(0n)
   }
 
@@ -219,6 +214,21 @@ export class CommandIntake {
       `agent '${agentId}' has ${mostOpen} open commands, as many as may be; wait until some have ended`,
     )
   }
+}
+
+/** The first that wait; a key of idempotency once only. */
+function storedTogether(waiting: readonly Wanted[]): number {
+  const hashes = new Set<string>()
+  let bytes = 0
+  let count = 0
+  for (const { item } of waiting) {
+    const hash = item.idempotency?.hash
+    bytes += item.command.payloadBytes
+    if (count === MOST_COMMANDS || (count > 0 && bytes > MOST_BYTES) || (hash !== undefined && hashes.has(hash))) break
+    if (hash !== undefined) hashes.add(hash)
+    count += 1
+  }
+  return count
 }
 
 function putsOf(

@@ -46,6 +46,8 @@ export interface CommandsPage {
 const MOST_TRIES = 10
 /** So many commands are read by one transaction of the store. */
 const CHUNK = 32
+/** So many agents are remembered as they were when they were given commands last. */
+const MOST_INTAKES = 1000
 /** A page ends once its payloads have so many bytes. */
 const MOST_BYTES = 4 * 1024 * 1024
 
@@ -91,12 +93,7 @@ export class Commands {
             hash: sha256(JSON.stringify([by, idempotencyKey])),
             bodyHash: sha256(JSON.stringify([agentId, action, target, deadlineSeconds, text])),
           }
-    const intake = this.#intakeOf(agentId)
-    try {
-      return await intake.add({ command, payload, idempotency })
-    } finally {
-      if (intake.isIdle) this.#intakes.delete(agentId)
-    }
+    return await this.#intakeOf(agentId).add({ command, payload, idempotency })
   }
 
   /** A command; `undefined` where there is none, or not any more. @throws UnreadableRecord, StoreUnavailable */
@@ -194,7 +191,11 @@ export class Commands {
   #intakeOf(agentId: string): CommandIntake {
     const { store, lease, mostOpen } = this.#options
     const intake = this.#intakes.get(agentId) ?? new CommandIntake({ store, agentId, lease, mostOpen })
+    // From those that were not used longest. One that is not idle was used a moment ago.
+    this.#intakes.delete(agentId)
     this.#intakes.set(agentId, intake)
+    const [oldest] = this.#intakes
+    if (this.#intakes.size > MOST_INTAKES && oldest?.[1].isIdle === true) this.#intakes.delete(oldest[0])
     return intake
   }
 }

@@ -81,6 +81,7 @@ export const messageTypes = {
       requestRange: { type: 'RangeRequest', id: 1 },
       requestPut: { type: 'PutRequest', id: 2 },
       requestDeleteRange: { type: 'DeleteRangeRequest', id: 3 },
+      requestTxn: { type: 'TxnRequest', id: 4 },
     },
   },
   ResponseOp: {
@@ -88,6 +89,7 @@ export const messageTypes = {
       responseRange: { type: 'RangeResponse', id: 1 },
       responsePut: { type: 'PutResponse', id: 2 },
       responseDeleteRange: { type: 'DeleteRangeResponse', id: 3 },
+      responseTxn: { type: 'TxnResponse', id: 4 },
     },
   },
   Compare: {

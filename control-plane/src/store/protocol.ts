@@ -31,6 +31,9 @@ const responseOp = z.object({
   responsePut: z.object({}).nullable(),
   responseDeleteRange: deleteRangeResponse.nullable(),
 })
+const transactionResponse = z.object({ succeeded: z.boolean(), responses: z.array(responseOp) })
+/** A step that is a transaction itself; those of that one are none. */
+const outerResponseOp = responseOp.extend({ responseTxn: transactionResponse.nullable() })
 
 /** The calls of etcd that the store makes. */
 export const calls = {
@@ -39,7 +42,7 @@ export const calls = {
     '/etcdserverpb.KV/Txn',
     'TxnRequest',
     'TxnResponse',
-    z.object({ header, succeeded: z.boolean(), responses: z.array(responseOp) }),
+    z.object({ header, succeeded: z.boolean(), responses: z.array(outerResponseOp) }),
   ),
   grantLease: call(
     '/etcdserverpb.Lease/LeaseGrant',
@@ -83,6 +86,8 @@ export interface Call<Request, Response> {
 export type WireKeyValue = z.infer<typeof keyValue>
 /** What etcd answers to one operation of a transaction: one of the three is there. */
 export type WireResult = z.infer<typeof responseOp>
+/** What etcd answers to a transaction, be it one of its own or a step of another one. */
+export type WireTransaction = z.infer<typeof transactionResponse>
 /** One message of a watch. */
 export type WatchResponse = ReturnType<(typeof calls)['watch']['deserialize']>
 

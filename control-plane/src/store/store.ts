@@ -1,29 +1,29 @@
 import type { Log } from '@regent/runtime/logging/log.ts'
-import { TooLarge } from './errors.ts'
 import { type CallOptions, EtcdClient, type ObserveRequest } from './etcd-client.ts'
 import { follow, type FollowUpdate } from './follow.ts'
-import type { Page, Transaction, TransactionResult, WatchBatch } from './key-value.ts'
-import { JoinedReads, type ReadKey } from './joined-reads.ts'
+import type { KeyValue, Page, Transaction, TransactionResult, WatchBatch } from './key-value.ts'
+import { JoinedTransactions } from './joined-transactions.ts'
 import { grantLease, Lease } from './lease.ts'
 import { listByCreation, listByKey, type ListOptions, snapshot, type Snapshot } from './list.ts'
 import type { MembersOptions } from './members.ts'
 import { calls } from './protocol.ts'
 import { watch, type WatchOptions } from './watch.ts'
-import { keyValue, operationResult, rangeRequest, wireCompare, wireOperation } from './wire.ts'
+import { sizeOf } from './transaction-size.ts'
+import { keyValue, rangeRequest, transactionResult, wireTransaction } from './wire.ts'
 import { unlocked, withLock } from './write-lock.ts'
 
 export type { CallOptions, ObserveRequest } from './etcd-client.ts'
 export type { FollowUpdate } from './follow.ts'
 export type { ListOptions, Snapshot } from './list.ts'
 export type { MembersOptions, StoreTls } from './members.ts'
+export { largestTransactionBytes, largestValueBytes, mostOperations } from './transaction-size.ts'
 export type { WatchOptions } from './watch.ts'
 
-/** Largest value, in bytes. */
-export const largestValueBytes = 1024 * 1024
-/** Largest transaction, in bytes of its keys and values; etcd itself refuses 1.5 MiB. */
-export const largestTransactionBytes = 1400 * 1024
-/** Most comparisons, and most steps of either branch, of a transaction: etcd's own default. */
-export const mostOperations = 128
+/** What a read of one key found, and the revision at which it was read. */
+export interface ReadKey {
+  readonly found: KeyValue | undefined
+  readonly revision: bigint
+}
 
 export interface StoreOptions extends MembersOptions {
   readonly log: Log
@@ -42,14 +42,9 @@ export interface StoreOptions extends MembersOptions {
 export class Store {
   readonly #client: EtcdClient
   readonly #log: Log
-  readonly #reads = new JoinedReads(async (keys) => {
-    const [first = ''] = keys
-    if (keys.length === 1) {
-      const { found, revision } = await this.#get(first)
-      return { found: [found], revision }
-    }
-    const { results, revision } = await this.transact({ when: [], then: keys.map((key) => ({ get: key })) })
-    return { found: results.map((result) => (result.kind === 'get' ? result.items[0] : undefined)), revision }
+  readonly #joined = new JoinedTransactions({
+    one: (transaction, { writes }) => this.#transact(transaction, writes),
+    several: (transactions) => this.#transactAtOnce(transactions),
   })
 
   /** Connects when the first call needs it. @throws TypeError for endpoints or TLS files that cannot be */
@@ -66,8 +61,18 @@ export class Store {
     key: string,
     { revision, ...options }: CallOptions & { readonly revision?: bigint } = {},
   ): Promise<ReadKey> {
-    const isPlain = revision === undefined && Object.keys(options).length === 0
-    return await (isPlain ? this.#reads.get(key) : this.#get(key, revision, options))
+    if (revision === undefined && Object.keys(options).length === 0) {
+      const { results, revision: at } = await this.transact({ when: [], then: [{ get: key }] })
+      const [result] = results
+      return { found: result?.kind === 'get' ? result.items[0] : undefined, revision: at }
+    }
+    const answer = await this.#client.unary(
+      calls.range,
+      { ...rangeRequest(key, false), ...(revision === undefined ? {} : { revision }) },
+      { ...options, writes: false },
+    )
+    const [found] = answer.kvs
+    return { found: found && keyValue(found), revision: answer.header.revision }
   }
 
   /** A page of the keys below a prefix, by key or in the order of creation. It may end before `limit`: see `more`. */
@@ -96,24 +101,16 @@ export class Store {
   }
 
   /**
-   * Does all of `then` where every comparison holds, else all of `otherwise`, at once and at one revision.
+   * Does all of `then` where every comparison holds, else all of `otherwise`, at once and at one revision. Without
+   * options, transactions of several callers at the same moment are one request, and may have one revision.
    * @throws TooLarge before anything is sent; StoreUnavailable where the outcome may be unknown; StoreLocked while the
    * state is imported, for what changes it
    */
   async transact(transaction: Transaction, options: CallOptions = {}): Promise<TransactionResult> {
     const { locked, isLockable } = withLock(transaction)
-    const { when, then, otherwise = [] } = locked
-    const writes = mustFit(locked)
-    const answer = await this.#client.unary(
-      calls.transact,
-      { compare: when.map(wireCompare), success: then.map(wireOperation), failure: otherwise.map(wireOperation) },
-      { ...options, writes },
-    )
-    const result = {
-      succeeded: answer.succeeded,
-      revision: answer.header.revision,
-      results: answer.responses.map(operationResult),
-    }
+    const size = sizeOf(locked)
+    const isPlain = Object.keys(options).length === 0
+    const result = await (isPlain ? this.#joined.transact(locked, size) : this.#transact(locked, size.writes, options))
     return isLockable ? unlocked(result) : result
   }
 
@@ -137,39 +134,22 @@ export class Store {
     return follow(this.#client, prefix, options.signal, this.#log)
   }
 
-  async #get(key: string, revision?: bigint, options: CallOptions = {}): Promise<ReadKey> {
-    const answer = await this.#client.unary(
-      calls.range,
-      { ...rangeRequest(key, false), ...(revision === undefined ? {} : { revision }) },
-      { ...options, writes: false },
-    )
-    const [found] = answer.kvs
-    return { found: found && keyValue(found), revision: answer.header.revision }
-  }
-
   /** Ends every connection, watch and renewal. Leases that were not revoked run out by themselves. */
   close(): void {
     this.#client.close()
   }
-}
 
-/** @returns whether the transaction may write. @throws TooLarge */
-function mustFit({ when, then, otherwise = [] }: Transaction): boolean {
-  const most = Math.max(when.length, then.length, otherwise.length)
-  if (most > mostOperations) throw new TooLarge(`a transaction has at most ${mostOperations} steps, got ${most}`)
-  let bytes = 0
-  let writes = false
-  for (const operation of [...then, ...otherwise]) {
-    writes ||= !('get' in operation || 'count' in operation)
-    if (!('put' in operation)) continue
-    const size = Buffer.byteLength(operation.value)
-    if (size > largestValueBytes) {
-      throw new TooLarge(`${operation.put}: expected a value of at most ${largestValueBytes} bytes, got ${size}`)
-    }
-    bytes += size + Buffer.byteLength(operation.put)
+  async #transact(transaction: Transaction, writes: boolean, options: CallOptions = {}): Promise<TransactionResult> {
+    const answer = await this.#client.unary(calls.transact, wireTransaction(transaction), { ...options, writes })
+    return transactionResult(answer, answer.header.revision)
   }
-  if (bytes > largestTransactionBytes) {
-    throw new TooLarge(`expected a transaction of at most ${largestTransactionBytes} bytes, got ${bytes}; divide it`)
+
+  /** Each is a step of one transaction that has no conditions of its own. */
+  async #transactAtOnce(transactions: readonly Transaction[]): Promise<readonly TransactionResult[]> {
+    const success = transactions.map((transaction) => ({ requestTxn: wireTransaction(transaction) }))
+    const { responses, header } = await this.#client.unary(calls.transact, { success }, { writes: true })
+    return responses.flatMap(({ responseTxn }) =>
+      responseTxn === null ? [] : [transactionResult(responseTxn, header.revision)],
+    )
   }
-  return writes
 }

@@ -1,6 +1,6 @@
-import type { Compare, KeyValue, Operation, OperationResult } from './key-value.ts'
+import type { Compare, KeyValue, Operation, OperationResult, Transaction, TransactionResult } from './key-value.ts'
 import type { Message } from './protocol-types.ts'
-import type { WireKeyValue, WireResult } from './protocol.ts'
+import type { WireKeyValue, WireResult, WireTransaction } from './protocol.ts'
 
 /** The first key after all that begin with the prefix: every prefix of ours ends with `/`, which `0` follows. */
 export function rangeEnd(prefix: string): Uint8Array {
@@ -51,6 +51,15 @@ export function wireOperation(operation: Operation): Message<'RequestOp'> {
   }
   const { get, prefix = false, limit, revision = 0n } = operation
   return { requestRange: { ...rangeRequest(get, prefix, limit), revision } }
+}
+
+export function wireTransaction({ when, then, otherwise = [] }: Transaction): Message<'TxnRequest'> {
+  return { compare: when.map(wireCompare), success: then.map(wireOperation), failure: otherwise.map(wireOperation) }
+}
+
+/** @param revision at which it took place, which etcd says of a whole request */
+export function transactionResult({ succeeded, responses }: WireTransaction, revision: bigint): TransactionResult {
+  return { succeeded, revision, results: responses.map(operationResult) }
 }
 
 export function operationResult(wire: WireResult): OperationResult {

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { Proxy } from '../../../agent/test/faults/proxy.ts'
 import { Compacted, LeaseLost, StoreRefused, StoreUnavailable, TooLarge } from '../../src/store/errors.ts'
 import { keys, prefixes } from '../../src/store/keys.ts'
-import type { KeyValue, Page } from '../../src/store/key-value.ts'
+import type { KeyValue, Page, Transaction, TransactionResult } from '../../src/store/key-value.ts'
 import { largestValueBytes, type ListOptions, mostOperations, Store } from '../../src/store/store.ts'
 import { Etcd, proxyTo } from '../support/etcd.ts'
 import { openStore, text } from '../support/store.ts'
@@ -184,6 +184,78 @@ describe('a transaction', () => {
   })
 })
 
+describe('transactions at the same moment', () => {
+  /** Two to be told apart, behind one that is under way and keeps them waiting together. */
+  async function behindAnother(
+    ...asked: readonly Transaction[]
+  ): Promise<readonly PromiseSettledResult<TransactionResult>[]> {
+    const other = put(keys.agent('other'))
+    const settled = Promise.allSettled(asked.map((transaction) => store.transact(transaction)))
+    await other
+    return await settled
+  }
+  const valuesOf = (settled: readonly PromiseSettledResult<TransactionResult>[]): readonly TransactionResult[] =>
+    settled.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))
+  const absentOnly = (key: string, lease?: bigint) => ({
+    when: [{ key, exists: false }],
+    then: [{ put: key, value: 'mine', ...(lease === undefined ? {} : { lease }) }],
+    otherwise: [{ get: key }],
+  })
+
+  test('have one revision, and each its own comparisons and results', async () => {
+    const [there, free, read] = [keys.agent('joined-there'), keys.agent('joined-free'), keys.agent('joined-read')]
+    const before = await put(there, 'theirs')
+    await put(read, 'read')
+    const all = valuesOf(
+      await behindAnother(absentOnly(there), absentOnly(free), {
+        when: [{ key: read, exists: true }],
+        then: [{ get: read }, { delete: keys.agent('none') }],
+      }),
+    )
+    expect(all.map(({ succeeded }) => succeeded)).toEqual([false, true, true])
+    const [refused, written, compared] = all
+    expect(refused?.results).toMatchObject([{ kind: 'get', items: [{ key: there, modRevision: before }] }])
+    expect(written?.results).toEqual([{ kind: 'put' }])
+    expect(compared?.results).toMatchObject([{ items: [{ key: read }] }, { kind: 'delete', deleted: 0 }])
+    expect(new Set(all.map(({ revision }) => revision)).size).toBe(1)
+    expect((await store.get(free)).found?.modRevision).toBe(written?.revision)
+  })
+
+  test('of the same key are told apart: one writes it, and the other sees that', async () => {
+    const key = keys.agent('joined-contended')
+    const both = valuesOf(await behindAnother(absentOnly(key), absentOnly(key)))
+    expect(both.map(({ succeeded }) => succeeded)).toEqual([true, false])
+    expect(both[1]?.results).toMatchObject([{ items: [{ key, modRevision: both[0]?.revision }] }])
+  })
+
+  test('fail alone where etcd refuses one of them', async () => {
+    const leased = keys.agent('joined-leased')
+    const [lost, written] = await behindAnother(absentOnly(leased, 12_345n), absentOnly(keys.agent('joined-beside')))
+    expect(lost).toMatchObject({ status: 'rejected', reason: expect.any(LeaseLost) as unknown })
+    expect(written).toMatchObject({ status: 'fulfilled', value: { succeeded: true } })
+    expect((await store.get(leased)).found).toBeUndefined()
+  })
+
+  test('of many who write at once are all written, in few requests', async () => {
+    const requests: string[] = []
+    const many = new Store({
+      endpoints: etcd.endpoints,
+      log: openLog({ level: 'error', always: {} }),
+      observe: (request) => requests.push(request),
+    })
+    try {
+      const all = Array.from({ length: 500 }, (_, index) => keys.agent(`many-${index}`))
+      const written = await Promise.all(all.map((key) => many.transact(absentOnly(key))))
+      expect(written.every(({ succeeded }) => succeeded)).toBe(true)
+      expect(requests.length).toBeLessThan(10)
+      const read = await Promise.all(all.map((key) => many.get(key)))
+      expect(read.map(({ found }) => found?.key)).toEqual(all)
+    } finally {
+      many.close()
+    }
+  })
+})
+
 describe('a list', () => {
   const prefix = prefixes.openCommands('listed')
   const created = ['m', 'c', 'x', 'a', 'q']
@@ -340,7 +412,7 @@ describe('a call', () => {
     await expect(aborted).rejects.toThrow('enough')
     observed.close()
     expect(told).toMatchObject([
-      ['Range', 'ok', true],
+      ['Txn', 'ok', true],
       ['Txn', expect.stringMatching(/^(LeaseLost|StoreRefused)$/), true],
       ['Range', 'StoreUnavailable', true],
       ['Range', 'Aborted', true],

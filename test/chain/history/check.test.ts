@@ -21,7 +21,13 @@ const open = (revision: number, id: string, state: string, by?: readonly [string
     ...(by && { lastDelivery: { connectionId: by[0], epoch: by[1] } }),
   },
 })
-const done = (revision: number, id: string, by: readonly [string, string], state = 'done'): StoreChange => ({
+const done = (
+  revision: number,
+  id: string,
+  by: readonly [string, string],
+  state = 'done',
+  code?: string,
+): StoreChange => ({
   revision,
   key: `commands/done/local/${id}`,
   value: {
@@ -31,6 +37,7 @@ const done = (revision: number, id: string, by: readonly [string, string], state
     state,
     epoch: by[1],
     lastDelivery: { connectionId: by[0], epoch: by[1] },
+    ...(code !== undefined && { error: { code, message: '' } }),
   },
 })
 const first = ['x', '9'] as const
@@ -188,5 +195,14 @@ describe('it finds', () => {
   ])('%s', (_, history, invariant, what) => {
     const { violations } = check(history)
     expect(violations).toContainEqual({ invariant, what: expect.stringMatching(what) as unknown })
+  })
+
+  test.each([
+    ['cancelled', []],
+    ['failed', [{ invariant: 'order', what: expect.stringMatching(/after c2/) }]],
+  ] as const)('judges the late effect of a command that ended as %s', (code, violations) => {
+    const late = [{ version: 102n, commandId: 'c1', target: 't', epoch: 10n }, ...effects.slice(1)]
+    const ended = store.map((change) => (change === store[5] ? done(6, 'c1', first, 'failed', code) : change))
+    expect(check({ client, store: ended, effects: late }).violations).toEqual(violations)
   })
 })

@@ -24,7 +24,8 @@ export interface Verdict {
  * - I2: no write in the name of a leadership that another had replaced, and no effect of an epoch below one seen.
  * - I3: epochs only grow.
  * - I6: no command that was promised is lost, none takes effect twice or ends twice, and those of one target take
- *   effect in the order in which they were stored.
+ *   effect in the order in which they were stored; but what one that was cancelled while it ran had on its way may
+ *   arrive after the next one.
  * - I7: nothing is left open at the end.
  */
 export function check({ client, store, effects }: History): Verdict {
@@ -105,7 +106,7 @@ function effectsOf(effects: readonly Effect[], traces: ReadonlyMap<string, Comma
       violations.push({ invariant: 'stale', what: `an effect of epoch ${epoch} after one of ${highest}: ${at}` })
     }
     if (trace === undefined) violations.push({ invariant: 'unknown', what: `nobody asked for it: ${at}` })
-    else {
+    else if (trace.ended?.code !== 'cancelled') {
       const before = lastOf.get(target)
       if (before !== undefined && before.createdAt > trace.createdAt) {
         violations.push({ invariant: 'order', what: `after ${before.commandId}, which was stored later: ${at}` })

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import type { Compare, Operation } from '../../../control-plane/src/store/key-value.ts'
+import type { Compare, Operation, Transaction } from '../../../control-plane/src/store/key-value.ts'
 import { calls, type WireKeyValue, type WireResult } from '../../../control-plane/src/store/protocol.ts'
-import { rangeRequest, wireCompare, wireOperation } from '../../../control-plane/src/store/wire.ts'
+import { rangeRequest, wireOperation, wireTransaction } from '../../../control-plane/src/store/wire.ts'
 import { type Asked, realEtcd, simulatedEtcd } from './both-etcds.ts'
 
 // The simulated etcd answers as the real one does, to whatever the control plane may ask of it. Both are asked the same
@@ -10,16 +10,9 @@ import { type Asked, realEtcd, simulatedEtcd } from './both-etcds.ts'
 
 /** One step of a script, to both. Keys are few, so that steps meet; leases and revisions are named by their order. */
 type Step =
-  | {
-      readonly kind: 'txn'
-      readonly compare: readonly {
-        readonly key: string
-        readonly by: 'mod' | 'create' | 'exists'
-        readonly is: number
-      }[]
-      readonly then: readonly Wanted[]
-      readonly otherwise: readonly Wanted[]
-    }
+  | (Conditional & { readonly kind: 'txn' })
+  /** Transactions that are steps of one. */
+  | { readonly kind: 'txns'; readonly inner: readonly Conditional[]; readonly own: readonly Wanted[] }
   | {
       readonly kind: 'range'
       readonly key: string
@@ -32,6 +25,12 @@ type Step =
   | { readonly kind: 'revoke'; readonly lease: number }
   | { readonly kind: 'compact'; readonly back: number }
   | { readonly kind: 'watch'; readonly key: string; readonly back: number }
+
+interface Conditional {
+  readonly compare: readonly { readonly key: string; readonly by: 'mod' | 'create' | 'exists'; readonly is: number }[]
+  readonly then: readonly Wanted[]
+  readonly otherwise: readonly Wanted[]
+}
 
 type Wanted =
   | { readonly kind: 'put' | 'attach'; readonly key: string; readonly lease: number; readonly value: string }
@@ -46,17 +45,19 @@ const wanted: fc.Arbitrary<Wanted> = fc.oneof(
   fc.record({ kind: fc.constantFrom('delete', 'get', 'count'), key: place, limit: fc.integer({ min: 0, max: 2 }) }),
 )
 const branch = fc.array(wanted, { maxLength: 4 })
+const compare = fc.array(
+  fc.record({ key, by: fc.constantFrom('mod', 'create', 'exists'), is: fc.integer({ min: 0, max: 2 }) }),
+  { maxLength: 2 },
+)
+const few = fc.array(wanted, { maxLength: 2 })
 const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 8, arbitrary: fc.record({ kind: fc.constant('txn'), compare, then: branch, otherwise: branch }) },
   {
-    weight: 8,
+    weight: 6,
     arbitrary: fc.record({
-      kind: fc.constant('txn'),
-      compare: fc.array(
-        fc.record({ key, by: fc.constantFrom('mod', 'create', 'exists'), is: fc.integer({ min: 0, max: 2 }) }),
-        { maxLength: 2 },
-      ),
-      then: branch,
-      otherwise: branch,
+      kind: fc.constant('txns'),
+      inner: fc.array(fc.record({ compare, then: few, otherwise: few }), { minLength: 1, maxLength: 3 }),
+      own: fc.array(wanted, { maxLength: 1 }),
     }),
   },
   {
@@ -100,15 +101,22 @@ class Conversation {
   async #say(said: Step): Promise<unknown> {
     switch (said.kind) {
       case 'txn': {
-        const when = await Promise.all(said.compare.map((compare) => this.#compare(compare)))
-        const [success, failure] = [said.then, said.otherwise].map((each) => each.map((one) => this.#operation(one)))
-        const answer = await this.#etcd.unary(calls.transact, {
-          compare: when.map(wireCompare),
-          success: success?.map(wireOperation) ?? [],
-          failure: failure?.map(wireOperation) ?? [],
-        })
+        const answer = await this.#etcd.unary(calls.transact, wireTransaction(await this.#transaction(said)))
         this.#revision = answer.header.revision
         return [answer.succeeded, answer.header.revision, answer.responses.map((each) => this.#result(each))]
+      }
+      case 'txns': {
+        const inner = await Promise.all(said.inner.map((each) => this.#transaction(each)))
+        const own = said.own.map((one) => wireOperation(this.#operation(one)))
+        const success = [...inner.map((each) => ({ requestTxn: wireTransaction(each) })), ...own]
+        const { header, responses } = await this.#etcd.unary(calls.transact, { success })
+        this.#revision = header.revision
+        const answers = responses.map(({ responseTxn, ...rest }) =>
+          responseTxn === null
+            ? this.#result(rest)
+            : [responseTxn.succeeded, responseTxn.responses.map((each) => this.#result(each))],
+        )
+        return [header.revision, answers]
       }
       case 'range': {
         const { limit, keysOnly, countOnly } = said
@@ -149,6 +157,14 @@ class Conversation {
     }
   }
 
+  async #transaction({ compare: conditions, then, otherwise }: Conditional): Promise<Transaction> {
+    return {
+      when: await Promise.all(conditions.map((condition) => this.#compare(condition))),
+      then: then.map((one) => this.#operation(one)),
+      otherwise: otherwise.map((one) => this.#operation(one)),
+    }
+  }
+
   #before(back: number): bigint {
     return this.#revision > BigInt(back) ? this.#revision - BigInt(back) : 1n
   }
@@ -158,7 +174,7 @@ class Conversation {
     return index < 0 ? 0n : (this.#leases[index] ?? 12_345n)
   }
 
-  async #compare({ key: compared, by, is }: (Step & { kind: 'txn' })['compare'][number]): Promise<Compare> {
+  async #compare({ key: compared, by, is }: Conditional['compare'][number]): Promise<Compare> {
     if (by === 'exists') return { key: compared, exists: is > 0 }
     const { kvs } = await this.#etcd.unary(calls.range, rangeRequest(compared, false))
     const [found] = kvs

@@ -11,6 +11,18 @@ export interface Event {
 type RangeAnswer = NonNullable<WireResult['responseRange']>
 type Operation = Message<'RequestOp'>
 
+/** A transaction whose comparisons were made: the steps of the branch that is taken. */
+interface Decided {
+  readonly succeeded: boolean
+  readonly steps: readonly ({ readonly operation: Operation } | { readonly inner: Decided })[]
+}
+
+/** What became of a transaction, and of each of its steps. */
+interface Transacted {
+  readonly succeeded: boolean
+  readonly responses: readonly (WireResult & { readonly responseTxn: Transacted | null })[]
+}
+
 const nothing = Buffer.alloc(0)
 
 /** Keys are ASCII here: text orders them as bytes do. */
@@ -34,19 +46,34 @@ export class KeySpace {
   }
 
   /** All of a transaction, or nothing of it and an error. */
-  transact({ compare = [], success = [], failure = [] }: Message<'TxnRequest'>): {
-    readonly succeeded: boolean
-    readonly responses: readonly WireResult[]
-  } {
-    if (Math.max(compare.length, success.length, failure.length) > 128) throw new EtcdError(errors.tooManyOperations)
-    for (const branch of [success, failure]) refuseDuplicates(branch)
-    const succeeded = compare.every((each) => this.#holds(each))
-    const taken = succeeded ? success : failure
-    for (const { requestPut: put } of taken) if (put !== undefined) this.#refuse(put)
+  transact(request: Message<'TxnRequest'>): Transacted {
+    refuseTooMany(request, 128)
+    for (const branch of [request.success, request.failure]) refuseDuplicates(branch)
+    // Every comparison is made before anything is done, also those of transactions that are steps.
+    const decided = this.#decide(request)
+    for (const put of putsOf(decided)) this.#refuse(put)
     const at = this.revision + 1n
     const before = this.log.length
-    const responses = taken.map((operation) => this.#do(operation, at))
+    const transacted = this.#take(decided, at)
     if (this.log.length > before) this.revision = at
+    return transacted
+  }
+
+  #decide({ compare = [], success = [], failure = [] }: Message<'TxnRequest'>): Decided {
+    const succeeded = compare.every((each) => this.#holds(each))
+    const steps = (succeeded ? success : failure).map((operation) =>
+      operation.requestTxn === undefined ? { operation } : { inner: this.#decide(operation.requestTxn) },
+    )
+    return { succeeded, steps }
+  }
+
+  #take({ succeeded, steps }: Decided, at: bigint): Transacted {
+    const none = { responseRange: null, responsePut: null, responseDeleteRange: null }
+    const responses = steps.map((step) =>
+      'inner' in step
+        ? { ...none, responseTxn: this.#take(step.inner, at) }
+        : { ...this.#do(step.operation, at), responseTxn: null },
+    )
     return { succeeded, responses }
   }
 
@@ -169,18 +196,51 @@ function within(
   return found.sort((one, other) => (one.key < other.key ? -1 : 1))
 }
 
-/** A key may be written only once in a branch, be it by two puts or by a put and a delete that covers it. */
-function refuseDuplicates(branch: readonly Operation[]): void {
+/** Each transaction has so many steps, less those of the one that it is a step of. */
+function refuseTooMany({ compare = [], success = [], failure = [] }: Message<'TxnRequest'>, most: number): void {
+  const count = Math.max(compare.length, success.length, failure.length)
+  if (count > most) throw new EtcdError(errors.tooManyOperations)
+  for (const { requestTxn: inner } of [...success, ...failure]) {
+    if (inner !== undefined) refuseTooMany(inner, most - count)
+  }
+}
+
+function putsOf({ steps }: Decided): readonly Message<'PutRequest'>[] {
+  return steps.flatMap((step) => {
+    if ('inner' in step) return putsOf(step.inner)
+    return step.operation.requestPut === undefined ? [] : [step.operation.requestPut]
+  })
+}
+
+/** What a branch may write: keys that are put, and what is deleted. */
+interface Writes {
+  readonly puts: Set<string>
+  readonly deletions: Message<'DeleteRangeRequest'>[]
+}
+
+/**
+ * A key may be written only once in a branch, be it by two puts or by a put and a delete that covers it, and by whatever
+ * either branch of a transaction that is a step of it may write. etcd lets a key be deleted by a step after it was put by
+ * another one that is a transaction, and the reverse not: its order counts here.
+ */
+function refuseDuplicates(branch: readonly Operation[] = []): Writes {
   const puts = new Set<string>()
-  for (const { requestPut: put } of branch) {
-    if (put === undefined) continue
-    if (puts.has(textOf(put.key))) throw new EtcdError(errors.duplicateKey)
-    puts.add(textOf(put.key))
+  const deletions = branch.flatMap(({ requestDeleteRange: deletion }) => (deletion === undefined ? [] : [deletion]))
+  const add = (key: string, exclusive: ReadonlySet<string> = new Set()): void => {
+    if (puts.has(key) && !exclusive.has(key)) throw new EtcdError(errors.duplicateKey)
+    if (deletions.some((deletion) => keysOf(deletion)(key))) throw new EtcdError(errors.duplicateKey)
+    puts.add(key)
   }
-  for (const { requestDeleteRange: deletion } of branch) {
-    if (deletion === undefined) continue
-    if ([...puts].some(keysOf(deletion))) throw new EtcdError(errors.duplicateKey)
+  for (const { requestTxn: inner } of branch) {
+    if (inner === undefined) continue
+    const [one, other] = [refuseDuplicates(inner.success), refuseDuplicates(inner.failure)]
+    for (const key of one.puts) add(key)
+    // Only one of its branches is taken.
+    for (const key of other.puts) add(key, one.puts)
+    deletions.push(...one.deletions, ...other.deletions)
   }
+  for (const { requestPut: put } of branch) if (put !== undefined) add(textOf(put.key))
+  return { puts, deletions }
 }
 
 function wire(stored: Stored): WireKeyValue {
