@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
+import { Command, InvalidArgumentError } from 'commander'
 import { removeAbandoned, removeCluster } from './cleanup.ts'
 import { keep, startCluster } from './cluster.ts'
 import { run } from './command-line.ts'
@@ -10,27 +10,36 @@ import { Journal, keptFolders } from './journal.ts'
 import { say } from './progress.ts'
 import type { ClusterState } from './state.ts'
 
-const USAGE = `npm run cluster -- up [--nodes N] [--apply ENVIRONMENT]   start a cluster and print its kubeconfig
-npm run cluster -- status                                 say what runs
-npm run cluster -- down                                   remove it
+/** More than the largest environment needs; what a machine can carry may be less. */
+const mostNodes = 16
 
---nodes 0 starts a control plane alone, which needs no root.`
+/** The tests' cluster for a person: it stays until `down`. */
+const program = new Command('npm run cluster --').description("the tests' cluster, which stays until it is removed")
+program
+  .command('up')
+  .description('start a cluster and print its kubeconfig')
+  .option('--nodes <count>', 'nodes, which need root; 0 starts a control plane alone', parseNodes, 1)
+  .option('--apply <environment>', 'apply what dist/ has of an environment')
+  .action(async ({ nodes, apply }: { nodes: number; apply?: string }) => {
+    process.exitCode = await up(nodes, apply)
+  })
+program
+  .command('status')
+  .description('say what runs')
+  .action(async () => {
+    process.exitCode = await status()
+  })
+program
+  .command('down')
+  .description('remove it')
+  .action(async () => {
+    process.exitCode = await down()
+  })
 
-/** The tests' cluster for a person: it stays until \`down\`. */
-async function main(): Promise<number> {
-  const options = { nodes: { type: 'string', default: '1' }, apply: { type: 'string' } } as const
-  const { values, positionals } = parseArgs({ options, allowPositionals: true })
-  switch (positionals.join(' ')) {
-    case 'up':
-      return up(Number(values.nodes), values.apply)
-    case 'down':
-      return down()
-    case 'status':
-      return status()
-    default:
-      console.error(USAGE)
-      return 2
-  }
+function parseNodes(text: string): number {
+  const nodes = /^\d+$/.test(text) ? Number(text) : Infinity
+  if (nodes > mostNodes) throw new InvalidArgumentError(`expected a number from 0 to ${mostNodes}, got '${text}'`)
+  return nodes
 }
 
 async function up(nodes: number, environment: string | undefined): Promise<number> {
@@ -91,4 +100,4 @@ async function status(): Promise<number> {
   return 0
 }
 
-process.exitCode = await main()
+await program.parseAsync()
