@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import base from '../jest.config.js'
-import { parseArguments, type Level } from './arguments.ts'
+import { type Arguments, parseArguments, type Level } from './arguments.ts'
 import { openHandles, tellingHandles } from './open-handles.ts'
 import { printResults, type Result } from './results.ts'
 
@@ -14,7 +14,7 @@ import { printResults, type Result } from './results.ts'
  *     npm test [-- --level unit,api,oldest,nodes] [--kubeconfig FILE] [arguments of jest]
  */
 
-const { levels, isExplicit, kubeconfig, jestArguments } = parseArguments(process.argv.slice(2))
+const { levels, isExplicit, kubeconfig, jestArguments } = parsed()
 /** Where a run must prove everything, a level that cannot start is a failure and not a remark. */
 const mustRunAll = isExplicit || (process.env['CI'] ?? 'false') !== 'false'
 
@@ -49,6 +49,16 @@ function configurationOf(level: Level): string {
     ],
     testTimeout: seconds * 1000,
   })
+}
+
+/** The command line, or the end with what is wrong with it. */
+function parsed(): Arguments {
+  try {
+    return parseArguments(process.argv.slice(2))
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error)
+    process.exit(2)
+  }
 }
 
 const children = new Set<ChildProcess>()

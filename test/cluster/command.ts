@@ -1,7 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
+import { wholeNumber } from '../whole-number.ts'
 import { removeAbandoned, removeCluster } from './cleanup.ts'
 import { keep, startCluster } from './cluster.ts'
 import { run } from './command-line.ts'
@@ -18,7 +19,7 @@ const program = new Command('npm run cluster --').description("the tests' cluste
 program
   .command('up')
   .description('start a cluster and print its kubeconfig')
-  .option('--nodes <count>', 'nodes, which need root; 0 starts a control plane alone', parseNodes, 1)
+  .option('--nodes <count>', 'nodes, which need root; 0 starts a control plane alone', wholeNumber(0, mostNodes), 1)
   .option('--apply <environment>', 'apply what dist/ has of an environment')
   .action(async ({ nodes, apply }: { nodes: number; apply?: string }) => {
     process.exitCode = await up(nodes, apply)
@@ -35,12 +36,6 @@ program
   .action(async () => {
     process.exitCode = await down()
   })
-
-function parseNodes(text: string): number {
-  const nodes = /^\d+$/.test(text) ? Number(text) : Infinity
-  if (nodes > mostNodes) throw new InvalidArgumentError(`expected a number from 0 to ${mostNodes}, got '${text}'`)
-  return nodes
-}
 
 async function up(nodes: number, environment: string | undefined): Promise<number> {
   const manifests = environment === undefined ? undefined : join('dist', environment)

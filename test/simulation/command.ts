@@ -1,30 +1,23 @@
-import { parseArgs } from 'node:util'
+import { Command, Option } from 'commander'
+import { wholeNumber } from '../whole-number.ts'
 import { mutants } from './mutants.ts'
 import { replaceOutside } from './replacements.ts'
 import { real, replaceGlobals } from './world/globals.ts'
 
 /**
- * Simulates runs and prints the first that fails, with its seed, as few faults as bring it about, and what happened:
- *
- *     node test/simulation/command.ts [--seed 1] [--runs 500] [--mutant 'the fence is not compared'] [--story]
- *
- * `--story` tells everything of every run instead. A process of its own: it has other clocks, timers and random numbers
- * than Node's. It ends with 1 where a run failed, and where it was told a mutant and none did.
+ * Simulates runs and prints the first that fails, with its seed, as few faults as bring it about, and what happened. A
+ * process of its own: it has other clocks, timers and random numbers than Node's. It ends with 1 where a run failed, and
+ * where it was told a mutant and none did.
  */
-const { values } = parseArgs({
-  options: {
-    seed: { type: 'string', default: '1' },
-    runs: { type: 'string', default: '500' },
-    mutant: { type: 'string' },
-    story: { type: 'boolean', default: false },
-  },
-})
-const [seed, runs] = [Number(values.seed), Number(values.runs)]
-const mutant = values.mutant === undefined ? undefined : mutants[values.mutant]
-if (values.mutant !== undefined && mutant === undefined) {
-  console.error(`expected --mutant to be one of these, got '${values.mutant}':\n${Object.keys(mutants).join('\n')}`)
-  process.exit(2)
-}
+const { seed, runs, ...options } = new Command('node test/simulation/command.ts')
+  .description('simulate runs, and tell the first that fails')
+  .option('--seed <seed>', 'of the first run; each further one has the next', wholeNumber(0, 2 ** 32), 1)
+  .option('--runs <count>', 'how many', wholeNumber(1, 1e9), 500)
+  .addOption(new Option('--mutant <mutant>', 'break the program so, which must be found').choices(Object.keys(mutants)))
+  .option('--story', 'tell everything of every run')
+  .parse()
+  .opts<{ seed: number; runs: number; mutant?: string; story?: true }>()
+const mutant = options.mutant === undefined ? undefined : mutants[options.mutant]
 replaceOutside(mutant)
 replaceGlobals()
 // Only now: what they load is given the simulated parts.
@@ -38,8 +31,8 @@ let virtualMs = 0
 let failure: readonly string[] | undefined
 let at = seed
 for (; at < seed + runs && failure === undefined; at += 1) {
-  const came = await run({ seed: at, tells: values.story })
-  if (values.story) console.log([...came.story, ...came.faults].join('\n'))
+  const came = await run({ seed: at, tells: options.story === true })
+  if (options.story) console.log([...came.story, ...came.faults].join('\n'))
   for (const [name, sum] of Object.entries(counted)) {
     Object.assign(counted, { [name]: sum + came.counted[name as keyof typeof counted] })
   }
