@@ -53,7 +53,7 @@ describeFaults('faults of the Lease', () => {
       const epoch = (await field.lease())?.epoch ?? 0n
       const spec = { holderIdentity: 'somebody', renewTime: microTime(), leaseDurationSeconds: 4 }
       const { word, milliseconds } = await takeover(field, () => edit(field, { spec }), 30)
-      expect(former.heard.some(({ event }) => event === 'ended')).toBe(true)
+      expect(former.hasStoppedLeading).toBe(true)
       expect(word).toMatchObject({ reason: 'expired' })
       expect(word.epoch).toBeGreaterThan(epoch)
       expect(milliseconds).toBeGreaterThan(leaseMs - 500)

@@ -122,8 +122,7 @@ describeFaults('faults of the process', () => {
       expect(await field.leader(1)).toBe(leader)
       leader.setClockStep(3_600_000)
       // By that clock its time is over, that of its abort budget too: it stops, or its watchdog ends the process.
-      const hasStopped = (): boolean => !leader.isRunning || leader.heard.some(({ event }) => event === 'ended')
-      await waitFor('the leader to notice', hasStopped, { seconds: 10, everyMilliseconds: 10 })
+      await waitFor('the leader to notice', () => leader.hasStoppedLeading, { seconds: 10, everyMilliseconds: 10 })
       await field.leader(20)
       expect(witness.overlapMs).toBe(0)
       expect(witness.refused).toEqual([])

@@ -70,6 +70,11 @@ export class Replica extends EventEmitter<ReplicaEvents> {
     return this.isRunning && this.#heard.at(-1)?.event === 'leading'
   }
 
+  /** Whether it said that its leadership is over, or its process is: its watchdog ends one that does not stop in time. */
+  get hasStoppedLeading(): boolean {
+    return !this.isRunning || this.#heard.some(({ event }) => event === 'ended')
+  }
+
   /** What it said since it was started, oldest first. */
   get heard(): readonly Heard[] {
     return this.#heard

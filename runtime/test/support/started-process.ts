@@ -15,9 +15,17 @@ export interface StartedProcess {
   readonly ended: Promise<{ code: number | null; complaints: string }>
 }
 
+/** What runs must not outlive who started it, however that ends. */
+const living = new Set<{ readonly kill: (signal: 'SIGKILL') => boolean }>()
+process.once('exit', () => {
+  for (const child of living) child.kill('SIGKILL')
+})
+
 /** Starts a program by the path of its module, with just these variables. */
 export function startProcess(main: string, environment: Readonly<Record<string, string>>): StartedProcess {
   const child = spawn(process.execPath, [main], { env: environment, stdio: ['ignore', 'pipe', 'pipe'] })
+  living.add(child)
+  child.once('exit', () => living.delete(child))
   const lines: Line[] = []
   const waiting = new Set<() => void>()
   createInterface(child.stdout).on('line', (line) => {
