@@ -26,7 +26,16 @@ import {
   rendered,
   withFolder,
 } from '../delivery/environment.ts'
-import { countedMembers, createTlsSecrets, etcdctl, killPod, type Member, members, readyMembers } from './members.ts'
+import {
+  countedMembers,
+  createTlsSecrets,
+  etcdctl,
+  killPod,
+  type Member,
+  members,
+  put,
+  readyMembers,
+} from './members.ts'
 
 const namespace = 'regent-system'
 
@@ -96,7 +105,7 @@ describe('three members', () => {
     const found = await readyMembers(3)
     const victim = first(found)
     await killPod(victim.name)
-    await etcdctl(other(found, victim).name, ['put', 'during', 'the loss'])
+    await put(other(found, victim).name, 'during', 'the loss')
     await readyMembers(3)
     expect(await etcdctl(victim.name, ['get', 'during', '--print-value-only'])).toBe('the loss')
   })
@@ -141,7 +150,7 @@ describe('three members', () => {
     await watched
     expect((await drained).exitCode).toBe(0)
     expect(fewest).toBeGreaterThanOrEqual(2)
-    await etcdctl(other(found, victim).name, ['put', 'during', 'the drain'])
+    await put(other(found, victim).name, 'during', 'the drain')
     // Its volume is a disk of the node, so the member waits for the node.
     await uncordon(node)
     await readyMembers(3)
@@ -174,7 +183,7 @@ describe('three members', () => {
     await cutNetwork(node)
     try {
       await waitForNode(node, 'Ready=Unknown')
-      await etcdctl(other(found, victim).name, ['put', 'during', 'the cut'])
+      await put(other(found, victim).name, 'during', 'the cut')
     } finally {
       await restoreNetwork(node)
     }
@@ -197,7 +206,7 @@ describe('five members', () => {
     expect(await countedMembers('regent-consensus-4')).toBe(5)
     await killPod('regent-consensus-0')
     await killPod('regent-consensus-1')
-    await etcdctl('regent-consensus-2', ['put', 'during', 'the loss of two'])
+    await put('regent-consensus-2', 'during', 'the loss of two')
     await readyMembers(5)
     expect(await etcdctl('regent-consensus-0', ['get', 'during', '--print-value-only'])).toBe('the loss of two')
   })

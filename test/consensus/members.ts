@@ -57,6 +57,14 @@ export async function etcdctl(member: string, args: readonly string[], tls = fal
   return (await mustKubectl(['exec', member, '-n', namespace, '-c', etcd.name, '--', ...command, ...args])).trim()
 }
 
+/**
+ * Writes at a member while others come and go. What was on its way to a leader that is gone is lost with it, so it is
+ * asked for again, as clients of etcd do.
+ */
+export async function put(member: string, key: string, value: string): Promise<void> {
+  await waitFor(`'${key}' written at ${member}`, async () => (await etcdctl(member, ['put', key, value])) === 'OK')
+}
+
 /** How many members etcd itself counts. */
 export async function countedMembers(member: string, tls = false): Promise<number> {
   const { members: counted } = JSON.parse(await etcdctl(member, ['member', 'list', '-w', 'json'], tls)) as {
