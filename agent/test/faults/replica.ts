@@ -3,6 +3,7 @@ import { EventEmitter } from 'node:events'
 import { appendFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { endWithUs } from '@regent/runtime/test/support/end-with-us.ts'
 import type { Contestant, Place, Word } from './contestant.ts'
 import type { Proxy } from './proxy.ts'
 
@@ -21,12 +22,6 @@ export interface ReplicaEvents {
   line: [Readonly<Record<string, unknown>>]
   ended: [End]
 }
-
-/** Whatever happens to the tests, no replica outlives them. */
-const living = new Set<ChildProcess>()
-process.once('exit', () => {
-  for (const child of living) child.kill('SIGKILL')
-})
 
 /** One process of a contestant, with its own connections and its own faults. It can be started again. */
 export class Replica extends EventEmitter<ReplicaEvents> {
@@ -105,10 +100,9 @@ export class Replica extends EventEmitter<ReplicaEvents> {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.#process = child
-    living.add(child)
+    endWithUs(child)
     this.#end = new Promise((resolve) => {
       child.once('close', (code, signal) => {
-        living.delete(child)
         const end = { code, signal, atMs: performance.now() }
         this.emit('ended', end)
         resolve(end)

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
+import { endWithUs } from './end-with-us.ts'
 import type { Line } from './recorded-log.ts'
 
 /** A program of ours as a process of its own, as the kubelet starts it. */
@@ -15,17 +16,10 @@ export interface StartedProcess {
   readonly ended: Promise<{ code: number | null; complaints: string }>
 }
 
-/** What runs must not outlive who started it, however that ends. */
-const living = new Set<{ readonly kill: (signal: 'SIGKILL') => boolean }>()
-process.once('exit', () => {
-  for (const child of living) child.kill('SIGKILL')
-})
-
 /** Starts a program by the path of its module, with just these variables. */
 export function startProcess(main: string, environment: Readonly<Record<string, string>>): StartedProcess {
   const child = spawn(process.execPath, [main], { env: environment, stdio: ['ignore', 'pipe', 'pipe'] })
-  living.add(child)
-  child.once('exit', () => living.delete(child))
+  endWithUs(child)
   const lines: Line[] = []
   const waiting = new Set<() => void>()
   createInterface(child.stdout).on('line', (line) => {
