@@ -7,7 +7,7 @@ import type { Field } from './field.ts'
 import type { ProxyMode } from './proxy.ts'
 import type { Replica } from './replica.ts'
 import { scene } from './scene.ts'
-import { describeFaults, withoutTransition } from './expectations.ts'
+import { describeFaults, stoppedBefore, withoutTransition } from './expectations.ts'
 import { killed, takeover } from './takeover.ts'
 
 const leaseMs = shortTiming.leaseDurationSeconds * 1000
@@ -82,8 +82,7 @@ describeFaults('faults of the connection to the API server', () => {
       const { leader, milliseconds } = await takeover(field, () => performance.now(), 20)
       expect(leader).not.toBe(former)
       expect(milliseconds).toBeLessThan(boundMs(shortTiming, 'node lost'))
-      expect(former.believesToLead).toBe(false)
-      expect(witness.overlapMs).toBe(0)
+      await stoppedBefore(former, witness)
       expect(witness.refused).toEqual([])
       expect(await effects.refusedTo()).toEqual([])
       await former.apiProxy.set('pass')
