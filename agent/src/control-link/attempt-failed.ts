@@ -29,8 +29,11 @@ export type Verdict =
   | { readonly kind: 'passing'; readonly words: string }
   /** Somebody else may lead: the Lease decides before anything is tried again. */
   | { readonly kind: 'fenced'; readonly words: string }
-  /** A person must do something: `words` say what. It is tried again, but slowly. */
-  | { readonly kind: 'refused'; readonly words: string }
+  /**
+   * A person must do something: `words` say what. It is tried again, but slowly. Where it is the agent that is refused,
+   * and not this replica of it, all of its replicas are.
+   */
+  | { readonly kind: 'refused'; readonly words: string; readonly isOfAgent: boolean }
 
 /** What an ending means, and in which words it is told. */
 export function verdictOf({ why, code, status }: Ending): Verdict {
@@ -39,13 +42,22 @@ export function verdictOf({ why, code, status }: Ending): Verdict {
       return { kind: 'fenced', words: `the control plane has seen a newer leadership of this agent (4409): ${why}` }
     case closeCodes.notApproved:
     case 403:
-      return refused(`the control plane does not admit this agent: ${why}`, 'let an admin approve it there')
+      return refused(`the control plane does not admit this agent: ${why}`, 'let an admin approve it there', true)
     case closeCodes.offboarded:
     case 410:
-      return refused(`this agent was removed from the control plane: ${why}`, 'register it anew, or delete its pods')
+      return refused(
+        `this agent was removed from the control plane: ${why}`,
+        'register it anew, or delete its pods',
+        true,
+      )
     case closeCodes.protocolVersion:
     case 426:
-      return refused(`the control plane speaks another version of the protocol: ${why}`, 'upgrade the older of the two')
+      // While pods are updated, another replica may speak the version that this one does not.
+      return refused(
+        `the control plane speaks another version of the protocol: ${why}`,
+        'upgrade the older of the two',
+        false,
+      )
     case closeCodes.unauthenticated:
     case 401:
       return {
@@ -57,6 +69,6 @@ export function verdictOf({ why, code, status }: Ending): Verdict {
   }
 }
 
-function refused(what: string, remedy: string): Verdict {
-  return { kind: 'refused', words: `${what}; ${remedy}` }
+function refused(what: string, remedy: string, isOfAgent: boolean): Verdict {
+  return { kind: 'refused', words: `${what}; ${remedy}`, isOfAgent }
 }

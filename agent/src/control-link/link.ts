@@ -329,10 +329,11 @@ export class Link {
   }
 
   /** An attempt has failed that was begun when there was no patience left. */
-  #despair({ kind }: Verdict): void {
+  #despair(verdict: Verdict): void {
     if (this.#current !== undefined || this.#status() !== 'online') return
-    // A successor would be told the same: there it is the fence that is wrong, and a person resets it.
-    if (kind !== 'fenced') this.#options.listener.unreachable(this.explanation)
+    // A successor would be told the same, until a person resets the fence or admits the agent.
+    if (verdict.kind === 'fenced' || (verdict.kind === 'refused' && verdict.isOfAgent)) return
+    this.#options.listener.unreachable(this.explanation)
   }
 
   #wake(): void {

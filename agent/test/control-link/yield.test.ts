@@ -77,6 +77,23 @@ describe('a leader that cannot register in time', () => {
     expect(election.yields).toEqual([])
   })
 
+  test.each([403, 410])('does not ask where the agent is refused, with %i: the next would be, too', async (status) => {
+    const { plane, lead, election } = await linked({ timing: { patienceMs: 300, refusedMs: 100 } })
+    plane.refusal = { status }
+    lead()
+    while (plane.attempts < 6) await pause(10)
+    await pause(400)
+    expect(election.yields).toEqual([])
+  })
+
+  test('asks where it speaks another version: pods that are newer may speak that of the control plane', async () => {
+    const { plane, lead, election } = await linked({ timing: { patienceMs: 300, refusedMs: 100 } })
+    plane.refusal = { status: 426 }
+    lead()
+    while (election.yields.length === 0) await pause(10)
+    expect(election.yields[0]).toContain('another version')
+  })
+
   test('does not ask where it is fenced although it leads: the next would be, too', async () => {
     const { plane, lead, election } = await linked({ timing: { patienceMs: 500 } })
     plane.onRegister = (peer) => peer.socket.close(closeCodes.fenced, 'another lineage')
