@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 
 /** So many base-36 digits hold the time until the year 5188, and the number of ids of one millisecond. */
 const timeDigits = 9
@@ -26,6 +26,12 @@ export class CommandIds {
     else this.#sequence += 1
     const time = this.#lastMs.toString(36).padStart(timeDigits, '0')
     const sequence = this.#sequence.toString(36).padStart(sequenceDigits, '0')
-    return `${time}${sequence}${randomBytes(10).toString('hex')}`
+    return `${time}${sequence}${randomDigits()}`
   }
+}
+
+/** Twenty random hexadecimal digits: those of a UUID that do not say its version, because Node draws many at once. */
+function randomDigits(): string {
+  const uuid = randomUUID()
+  return uuid.slice(0, 8) + uuid.slice(-12)
 }

@@ -26,11 +26,12 @@ export class ClientAddresses {
   readonly of = ({ socket, headers }: Pick<IncomingMessage, 'socket' | 'headers'>): string => {
     let client = addressIn(socket.remoteAddress ?? '')
     const said = headers['x-forwarded-for']
-    const hops = (Array.isArray(said) ? said.join(',') : (said ?? '')).split(',').slice(-mostHops)
+    const hops = said === undefined ? [] : String(said).split(',').slice(-mostHops)
     // From the nearest on: what stands before an address that is not trusted may be anybody's invention.
     for (const hop of hops.reverse()) {
+      if (client === undefined || !this.#isTrusted(client)) break
       const address = addressIn(hop)
-      if (client === undefined || address === undefined || !this.#isTrusted(client)) break
+      if (address === undefined) break
       client = address
     }
     return client ?? 'unknown'

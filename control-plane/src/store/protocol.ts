@@ -119,11 +119,13 @@ function isMessage(definition: AnyDefinition): definition is MessageTypeDefiniti
 
 /** 64-bit integers go to the encoder as numbers where those are exact, and else as decimal text: that takes longer. */
 function toWire(value: object): object {
-  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, wireValue(inner)]))
+  const wire: Record<string, unknown> = {}
+  for (const [name, inner] of Object.entries(value)) wire[name] = wireValue(inner)
+  return wire
 }
 
 function wireValue(value: unknown): unknown {
   if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : String(value)
-  if (Array.isArray(value)) return value.map(wireValue)
-  return typeof value === 'object' && value !== null && !(value instanceof Uint8Array) ? toWire(value) : value
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return value
+  return Array.isArray(value) ? value.map(wireValue) : toWire(value)
 }

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import type { z } from 'zod'
 import { UnreadableRecord } from './errors.ts'
 import type { KeyValue } from './key-value.ts'
 
@@ -34,16 +34,18 @@ export interface RecordType<Value extends object> {
  */
 export function record<Value extends object>(schema: z.ZodType<Value>): RecordType<Value> {
   const fromJson = (key: string, value: unknown): Value => {
-    const found = envelope.safeParse(value)
-    if (!found.success) throw new UnreadableRecord(key, 'the value has no schema number')
-    if (found.data.schema !== schemaNumber) {
+    const number: unknown = isObject(value) ? Reflect.get(value, 'schema') : undefined
+    if (!isObject(value) || !Number.isSafeInteger(number)) {
+      throw new UnreadableRecord(key, 'the value has no schema number')
+    }
+    if (number !== schemaNumber) {
       throw new UnreadableRecord(
         key,
-        `expected schema ${schemaNumber}, got ${found.data.schema}; a newer control plane wrote it: update this one`,
+        `expected schema ${schemaNumber}, got ${String(number)}; a newer control plane wrote it: update this one`,
       )
     }
-    const parsed = schema.safeParse(found.data)
-    if (parsed.success) return keepUnknown(found.data, parsed.data)
+    const parsed = schema.safeParse(value)
+    if (parsed.success) return keepUnknown(value, parsed.data)
     // Which fields, never their content: it may be a person's.
     const fields = parsed.error.issues.map((issue) => issue.path.join('.') || 'the value')
     throw new UnreadableRecord(key, `not of its kind: ${[...new Set(fields)].slice(0, 10).join(', ')}`)
@@ -74,26 +76,29 @@ const unknownFields = Symbol('unknown fields')
 
 /** Remembers what `read` has more than `known`, in it and in the objects directly below. */
 function keepUnknown<Known extends object>(read: object, known: Known, isTop = true): Known {
-  const fields = new Map<string, unknown>(Object.entries(known))
-  const unknown = Object.entries(read).filter(([field]) => !fields.has(field) && !(isTop && field === 'schema'))
-  if (unknown.length > 0) Object.assign(known, { [unknownFields]: Object.fromEntries(unknown) })
-  if (isTop) {
-    for (const [field, inner] of Object.entries(read) as [string, unknown][]) {
-      const kept = fields.get(field)
-      if (isObject(inner) && isObject(kept)) keepUnknown(inner, kept, false)
-    }
+  const unknown = Object.keys(read).filter((field) => !Object.hasOwn(known, field) && !(isTop && field === 'schema'))
+  if (unknown.length > 0) {
+    const fields = unknown.map((field): [string, unknown] => [field, Reflect.get(read, field)])
+    Object.assign(known, { [unknownFields]: Object.fromEntries(fields) })
+  }
+  if (!isTop) return known
+  for (const [field, kept] of Object.entries(known) as [string, unknown][]) {
+    if (!isObject(kept)) continue
+    const inner: unknown = Reflect.get(read, field)
+    if (isObject(inner)) keepUnknown(inner, kept, false)
   }
   return known
 }
 
 /** The known fields of a value and those that were remembered of it. */
 function withUnknown(value: object, known: object): object {
-  const written = new Map<string, unknown>(Object.entries(rememberedOf(value)))
+  const written = { ...rememberedOf(value), ...known }
   for (const [field, inner] of Object.entries(known) as [string, unknown][]) {
+    if (!isObject(inner)) continue
     const from: unknown = Reflect.get(value, field)
-    written.set(field, isObject(inner) && isObject(from) ? { ...rememberedOf(from), ...inner } : inner)
+    if (isObject(from)) Reflect.set(written, field, { ...rememberedOf(from), ...inner })
   }
-  return Object.fromEntries(written)
+  return written
 }
 
 function rememberedOf(value: object): object {
@@ -104,8 +109,6 @@ function rememberedOf(value: object): object {
 function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
-
-const envelope = z.looseObject({ schema: z.int() })
 
 function json(key: string, value: Uint8Array): unknown {
   try {
