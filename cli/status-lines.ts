@@ -58,9 +58,14 @@ function details(one: Status): readonly string[] {
     podOf(holder),
     `${phases.detected} ms`,
     `${phases.acquired} ms`,
+    phases.registered === undefined ? '-' : `${phases.registered} ms`,
     reason,
   ])
-  return [...lines, '', ...tableLines(['TAKEOVER', 'EPOCH', 'FROM', 'TO', 'DETECTED', 'ACQUIRED', 'WHY'], rows)]
+  return [
+    ...lines,
+    '',
+    ...tableLines(['TAKEOVER', 'EPOCH', 'FROM', 'TO', 'DETECTED', 'ACQUIRED', 'REGISTERED', 'WHY'], rows),
+  ]
 }
 
 function renewed({ ageSeconds, durationSeconds, leader }: Status): string {

@@ -284,7 +284,7 @@ export const agent = program('agent', {
       type: 'histogram',
       labels: ['agent', 'phase'],
       buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 6.5, 9, 15, 30],
-      help: 'from the end of the leadership before until each phase of a takeover: detected, acquired, registered',
+      help: 'from the end of the leadership before until each phase of a takeover: detected, acquired, registered, and first-command where one waited',
     },
     renewDuration: {
       name: `${metricPrefix}agent_lease_renew_duration_seconds`,

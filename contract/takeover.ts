@@ -43,9 +43,10 @@ export const takeover = z.object({
   reason: z.enum(Object.keys(takeoverReasons) as [TakeoverReason]),
   /**
    * When each phase was over, in milliseconds since the new leader saw the first sign: the last renewal that it saw
-   * before the Lease ran out, the release, or the connection that closed.
+   * before the Lease ran out, the release, or the connection that closed. `registered` is absent until the control plane
+   * has admitted the new leader, and where there is none.
    */
-  phases: z.object({ detected: milliseconds, acquired: milliseconds }),
+  phases: z.object({ detected: milliseconds, acquired: milliseconds, registered: z.optional(milliseconds) }),
 })
 export type Takeover = z.infer<typeof takeover>
 

@@ -51,7 +51,7 @@ describe('the Leases of a real cluster', () => {
     await write({ agent: 'read', leader: 'pod-a', renewedAt, annotations: { 'regent.dev/node': 'node-a' } })
     await apply({ apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name: 'stranger', namespace } })
     const lease = await leases.read('regent-agent-read')
-    expect(lease).toMatchObject({ holder: identityOf('pod-a'), durationSeconds: 6, renewedAt })
+    expect(lease).toMatchObject({ holder: identityOf('pod-a'), durationSeconds: 60, renewedAt })
     expect(lease?.annotations['regent.dev/node']).toBe('node-a')
     expect(await leases.list()).toEqual([lease])
     expect(await leases.read('regent-agent-nobody')).toBeUndefined()

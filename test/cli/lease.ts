@@ -44,7 +44,8 @@ export function leaseObject(props: LeaseProps) {
     },
     spec: {
       holderIdentity: leader === undefined ? '' : identityOf(leader),
-      leaseDurationSeconds: 6,
+      // So long that it does not run out while a busy machine starts the program that reads it.
+      leaseDurationSeconds: 60,
       // A MicroTime has six digits of a second's fraction, or the API server refuses it.
       renewTime: renewedAt.toISOString().replace('Z', '000Z'),
     },

@@ -14,8 +14,8 @@ import type { Outcome, Result } from './outcome.ts'
 export interface TermMetrics {
   countLinkAttempt(outcome: AttemptOutcome): void
   countCommand(action: string, outcome: Outcome): void
-  /** A takeover was over after so many seconds since its first sign. */
-  observeRegistered(seconds: number): void
+  /** A takeover has come so far, so many seconds after its first sign. */
+  observePhase(phase: 'registered' | 'first-command', seconds: number): void
 }
 
 export interface TermOptions extends Pick<
@@ -31,6 +31,8 @@ export interface TermOptions extends Pick<
   readonly onUnreachable: (why: string) => void
 }
 
+/** A first command that comes later after the registration did not wait for the takeover, in milliseconds. */
+const waitedMs = 1000
 /** Policy violation, RFC 6455. */
 const policyViolation = 1008
 
@@ -50,6 +52,8 @@ export class Term {
   /** Resolves when the link is registered, or no more. */
   #turned = Promise.withResolvers<undefined>()
   #wasRegistered = false
+  /** Until when a first command tells how long commands have waited, in milliseconds since 1970. */
+  #waitedUntilMs = 0
 
   constructor(leadership: Leadership, options: TermOptions) {
     this.epoch = leadership.epoch
@@ -137,8 +141,8 @@ export class Term {
     this.#turned = Promise.withResolvers()
     if (outlet !== undefined && !this.#wasRegistered) {
       this.#wasRegistered = true
-      const { phases, since } = this.#leadership
-      this.#options.metrics.observeRegistered((phases.acquired + Math.max(0, Date.now() - since.getTime())) / 1000)
+      this.#waitedUntilMs = Date.now() + waitedMs
+      this.#observePhase('registered')
     }
     this.#outbox.connect(outlet)
   }
@@ -166,6 +170,13 @@ export class Term {
     const received: AgentMessage = { type: 'received', commandId }
     this.#outlet?.send(JSON.stringify(received))
     this.#executor.accept(command)
+    if (Date.now() < this.#waitedUntilMs) this.#observePhase('first-command')
+    this.#waitedUntilMs = 0
+  }
+
+  #observePhase(phase: 'registered' | 'first-command'): void {
+    const { phases, since } = this.#leadership
+    this.#options.metrics.observePhase(phase, (phases.acquired + Math.max(0, Date.now() - since.getTime())) / 1000)
   }
 
   #ended(result: Result, action: string): void {

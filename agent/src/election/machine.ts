@@ -1,7 +1,7 @@
 import type { Instant } from './clock.ts'
 import { learnAbsent, learnEvent } from './learn.ts'
 import { cordonedPods } from './lease-record.ts'
-import { govern, leave, workEnded } from './reign.ts'
+import { govern, leave, registered, workEnded } from './reign.ts'
 import { answered, nextRequest } from './requests.ts'
 import type { ElectionStatus } from './election.ts'
 import type { Effect, Input, MachineOptions, State } from './state.ts'
@@ -80,6 +80,7 @@ function hear(turn: Turn, input: Input): void {
       return
     case 'link':
       state.link = input.state
+      if (input.state === 'registered') registered(turn)
       return
     case 'revision':
       state.isNewestRevision = input.isNewest

@@ -35,6 +35,7 @@ export function acquire(turn: Turn, take: Request, epoch: bigint): void {
   }
   state.hold = {
     reign: { epoch, reason: claim.reason, since, phases },
+    sinceMs: turn.nowMs,
     acknowledgedAt: take.startedAt,
     begun: false,
     unconfirmed: new Map(),
@@ -50,6 +51,17 @@ export function acquire(turn: Turn, take: Request, epoch: bigint): void {
   state.takeovers = [takeover, ...state.takeovers].slice(0, rememberedTakeovers)
   // At once, because the epoch can be written only now that it is known.
   state.nextRenewMs = turn.nowMs
+}
+
+/** The control plane has admitted this leader: the takeover is over, and the next renewal tells how long it took. */
+export function registered({ state, nowMs }: Turn): void {
+  const { hold } = state
+  const [latest, ...earlier] = state.takeovers
+  if (latest === undefined || latest.epoch !== String(hold?.reign.epoch) || latest.phases.registered !== undefined)
+    return
+  const sinceAcquiredMs = nowMs - (hold?.sinceMs ?? nowMs)
+  const phases = { ...latest.phases, registered: latest.phases.acquired + Math.round(sinceAcquiredMs) }
+  state.takeovers = [{ ...latest, phases }, ...earlier]
 }
 
 /** A renewal landed that began at `startedAt`: leading is safe from then on for one renew deadline. */

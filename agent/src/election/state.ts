@@ -105,6 +105,8 @@ export type Departure = 'released' | 'step-down' | 'cordoned' | 'yielded' | 'wor
 /** The Lease is ours by a confirmed write. */
 export interface Hold {
   readonly reign: Reign
+  /** When it was acquired. */
+  readonly sinceMs: number
   /** Start of the last request whose write is known to have landed. */
   readonly acknowledgedAt: Instant
   /** Whether work of this epoch has run before. */

@@ -90,8 +90,8 @@ export class AgentMetrics implements ControlLinkMetrics {
     this.#instruments.commands.inc({ agent: this.#agent, action, outcome })
   }
 
-  observeRegistered(seconds: number): void {
-    this.#instruments.takeoverPhase.observe({ agent: this.#agent, phase: 'registered' }, seconds)
+  observePhase(phase: 'registered' | 'first-command', seconds: number): void {
+    this.#instruments.takeoverPhase.observe({ agent: this.#agent, phase }, seconds)
   }
 
   /** Everything as a scrape reads it. The longest stall begins anew with each. */

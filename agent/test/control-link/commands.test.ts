@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from '@jest/globals'
+import { setTimeout as pause } from 'node:timers/promises'
 import { largestMessageBytes } from '@regent/contract/messages.ts'
 import * as z from 'zod/mini'
 import { action, ActionFailed, type Json } from '../../src/control-link/action.ts'
@@ -28,6 +29,23 @@ describe('a command', () => {
     run.end({ a: [1, 'two', null] })
     expect(await peer.next('done')).toEqual({ type: 'done', commandId: 'c-1', result: { a: [1, 'two', null] } })
     expect(metrics.counted).toContain('hold done')
+  })
+
+  test('that waited for the takeover tells how long: the first one, and none that comes later', async () => {
+    const { peer, next, metrics } = await leading()
+    for (const id of ['c-1', 'c-2']) {
+      peer.say(command(id, { target: id }))
+      ;(await next()).end(null)
+      await peer.next('done')
+    }
+    expect(metrics.phases.map(({ phase }) => phase)).toEqual(['registered', 'first-command'])
+    expect(metrics.phases[1]?.seconds).toBeGreaterThanOrEqual(metrics.phases[0]?.seconds ?? NaN)
+
+    const later = await leading()
+    await pause(1100)
+    later.peer.say(command('c-1'))
+    await later.peer.next('received')
+    expect(later.metrics.phases.map(({ phase }) => phase)).toEqual(['registered'])
   })
 
   test('that fails says why, without its secrets', async () => {

@@ -29,7 +29,7 @@ export const shortTiming: LinkTiming = {
 /** What was counted, as `what label …`. */
 export class RecordedMetrics {
   readonly counted: string[] = []
-  readonly registeredSeconds: number[] = []
+  readonly phases: { readonly phase: string; readonly seconds: number }[] = []
   actions: readonly string[] = []
   observeLink(_link: unknown, actions: readonly string[]): void {
     this.actions = actions
@@ -40,8 +40,8 @@ export class RecordedMetrics {
   countCommand(action: string, outcome: string): void {
     this.counted.push(`${action} ${outcome}`)
   }
-  observeRegistered(seconds: number): void {
-    this.registeredSeconds.push(seconds)
+  observePhase(phase: string, seconds: number): void {
+    this.phases.push({ phase, seconds })
   }
 }
 

@@ -28,7 +28,7 @@ describe('a new leader', () => {
     expect(link.isRegistered).toBe(true)
     expect(metrics.counted).toEqual(['attempt registered'])
     // 6.15 s until it was acquired, and a moment since.
-    expect(metrics.registeredSeconds).toEqual([expect.closeTo(6.2, 0)])
+    expect(metrics.phases).toEqual([{ phase: 'registered', seconds: expect.closeTo(6.2, 0) }])
   })
 
   test('sends heartbeats as often as it is told', async () => {

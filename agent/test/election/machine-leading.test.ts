@@ -68,6 +68,23 @@ describe('a leader', () => {
     expect(play.lease.annotations[leaseAnnotations.link]).toBeUndefined()
   })
 
+  test('tells how long the takeover took until the control plane admitted it, once', () => {
+    const play = leader()
+    const latest = () => takeovers.parse(JSON.parse(play.lease.annotations[leaseAnnotations.takeovers] ?? ''))[0]
+    play.live(retryMs)
+    const { acquired = 0 } = latest()?.phases ?? {}
+    expect(latest()?.phases).not.toHaveProperty('registered')
+    const beganMs = play.state.hold?.sinceMs ?? 0
+    play.give({ type: 'link', state: 'registered' })
+    const registered = acquired + play.now.monotonicMs - beganMs
+    play.live(2 * retryMs)
+    expect(latest()?.phases).toMatchObject({ acquired, registered })
+    // A connection that only came again is no takeover.
+    for (const state of ['unregistered', 'registered'] as const) play.give({ type: 'link', state })
+    play.live(2 * retryMs)
+    expect(latest()?.phases.registered).toBe(registered)
+  })
+
   test('tells who leads, since when and why right again where somebody has edited it', () => {
     const play = leader()
     play.live(retryMs)

@@ -59,7 +59,7 @@ test('after everything has happened, exactly what the contract declares is expor
   metrics.observeLink({ isRegistered: true, waiting: 2 }, ['describe'])
   metrics.countLinkAttempt('registered')
   metrics.countCommand('describe', 'done')
-  metrics.observeRegistered(0.1)
+  metrics.observePhase('registered', 0.1)
   const exported = parsed(await metrics.text())
 
   const ours = [...exported.keys()].filter((name) => !/^(process|nodejs)_/.test(name)).sort()
@@ -153,7 +153,8 @@ test('the link and its commands are told: what is, at the scrape; what happened,
   metrics.observeLink(link, ['describe'])
   metrics.countCommand('describe', 'failed')
   metrics.countLinkAttempt('registered')
-  metrics.observeRegistered(0.25)
+  metrics.observePhase('registered', 0.25)
+  metrics.observePhase('first-command', 0.5)
   const text = await metrics.text()
   expect(valueOf(text, 'regent_agent_link_connected{agent="local"}')).toBe(1)
   expect(valueOf(text, 'regent_agent_commands_waiting{agent="local"}')).toBe(3)
@@ -162,6 +163,7 @@ test('the link and its commands are told: what is, at the scrape; what happened,
   expect(valueOf(text, 'regent_agent_commands_total{agent="local",action="describe",outcome="done"}')).toBe(0)
   expect(valueOf(text, 'regent_agent_commands_total{agent="local",action="unknown",outcome="rejected"}')).toBe(0)
   expect(valueOf(text, 'regent_agent_takeover_phase_seconds_sum{agent="local",phase="registered"}')).toBe(0.25)
+  expect(valueOf(text, 'regent_agent_takeover_phase_seconds_sum{agent="local",phase="first-command"}')).toBe(0.5)
   link.isRegistered = false
   expect(valueOf(await metrics.text(), 'regent_agent_link_connected{agent="local"}')).toBe(0)
 })

@@ -102,7 +102,7 @@ export class Replica implements HasApiServer, HasControlPlane, HasPeers {
           observeLink: () => undefined,
           countLinkAttempt: () => undefined,
           countCommand: () => undefined,
-          observeRegistered: () => undefined,
+          observePhase: () => undefined,
         },
         log,
       })
