@@ -2,15 +2,14 @@ import { leaseAnnotations } from '@regent/contract/names.ts'
 import { type TakeoverReason, takeoverReasons } from '@regent/contract/takeover.ts'
 import { parseIdentity } from './identity.ts'
 import { cordonedPods, isReleased, type LeaseRecord } from './lease-record.ts'
-import type { Claim } from './state.ts'
+import type { Claim, MachineOptions, State } from './state.ts'
 import type { Turn } from './turn.ts'
 
 /** A pod of an older revision leaves the Lease to the newest for so long, so that a rollout moves it once. */
 const olderRevisionDelayMs = 300
 
 /** Whether this replica may compete for the Lease at all. */
-function mayCompete(turn: Turn): boolean {
-  const { state, options } = turn
+export function mayCompete(state: State, options: MachineOptions): boolean {
   if (!state.synced || state.stopping || state.stalled || state.broken !== undefined) return false
   if (!state.prepared || state.work !== undefined) return false
   return !state.record || !cordonedPods(state.record).includes(options.identity.pod)
@@ -35,7 +34,7 @@ export function claimOf(turn: Turn): Claim | 'ask' | undefined {
   const { reclaim } = state
   const mayReclaim = !state.stopping && !state.stalled && state.broken === undefined
   if (reclaim && mayReclaim && turn.nowMs < reclaim.untilMs) return reclaim.claim
-  if (!mayCompete(turn)) return undefined
+  if (!mayCompete(state, turn.options)) return undefined
   const { record, last } = state
   if (record === undefined && last === undefined) return claim(turn, 'first', turn.nowMs)
   if (record !== undefined) {

@@ -82,7 +82,7 @@ export class Elector {
         return this.#tellPrepared()
       case 'reach':
         this.#reaches = message.controlPlane
-        return this.#evidence.announce(isReady(this.#state, this.#options.machine), this.#reaches)
+        return this.#announce()
       case 'verify':
         this.#questions.set(message.id, systemClock.now().monotonicMs)
         return this.#tell({ type: 'verify' })
@@ -108,9 +108,14 @@ export class Elector {
     for (const effect of effects) this.#do(effect)
     this.#wakeAt(wakeAtMs)
     if (state.record !== before.record) this.#evidence.follow(state.record, state.hold !== undefined)
-    this.#evidence.announce(isReady(state, machine), this.#reaches)
+    this.#announce()
     this.#postStatus()
     this.#answerQuestions()
+  }
+
+  #announce(): void {
+    const { monotonicMs } = systemClock.now()
+    this.#evidence.announce(isReady(this.#state, this.#options.machine, monotonicMs), this.#reaches)
   }
 
   #do(effect: Effect): void {

@@ -1,4 +1,5 @@
 import type { Instant } from './clock.ts'
+import { mayCompete } from './compete.ts'
 import { learnAbsent, learnEvent } from './learn.ts'
 import { cordonedPods } from './lease-record.ts'
 import { govern, leave, registered, workEnded } from './reign.ts'
@@ -28,13 +29,19 @@ export function step(state: State, input: Input, options: MachineOptions, now: I
   govern(turn)
   nextRequest(turn)
   stopWhenOver(turn)
+  // Whoever waits to hear that this standby is ready again hears it at once.
+  turn.isDue(turn.state.aside.untilMs)
   return { state: turn.state, effects: turn.effects, wakeAtMs: turn.wakeAtMs }
 }
 
-/** Whether this replica would accept leadership: what a standby tells the leader. */
-export function isReady(state: State, options: MachineOptions): boolean {
-  const { role, synced, prepared, cordoned, obstacle } = statusOf(state, options)
-  return role === 'standby' && synced && prepared && !cordoned && obstacle === undefined && !state.stopping
+/**
+ * Whether this replica would take the Lease if the leader gave it back now: what a standby tells the leader. The
+ * machine asks for a tick when time alone changes that.
+ */
+export function isReady(state: State, options: MachineOptions, nowMs: number): boolean {
+  const { role, obstacle } = statusOf(state, options)
+  if (role !== 'standby' || obstacle !== undefined) return false
+  return mayCompete(state, options) && nowMs >= state.aside.untilMs
 }
 
 function hear(turn: Turn, input: Input): void {

@@ -14,6 +14,7 @@ import {
   retryMs,
   standby,
 } from './machine-play.ts'
+import { Pair } from './machine-pair.ts'
 
 const { cordoned, reason, releasedBy, stepDown } = leaseAnnotations
 
@@ -79,6 +80,92 @@ describe('a leader that is told to step down', () => {
     expect(play.lease.holder).toBe(me)
     endWork(play).serve()
     expect(play.lease.holder).toBe('')
+  })
+})
+
+describe('a standby that stands aside', () => {
+  test('counts as ready no more, until it would take the Lease again: it asks to be woken then', () => {
+    const play = endWork(steppingDown()).serve()
+    expect(play.isReady).toBe(false)
+    play.api.edit({ spec: { holderIdentity: other, renewTime: renewTime(), acquireTime: renewTime() } })
+    play.watch().live(4990)
+    expect(play.isReady).toBe(false)
+    expect(play.wakesAtMs).toBe(play.state.aside.untilMs)
+    play.pass(10)
+    expect(play.isReady).toBe(true)
+  })
+
+  test('is nobody to hand over to: of two replicas one leads all the time', () => {
+    const pair = new Pair()
+    pair.stepDown().live(1000)
+    expect(pair.leader).toBe(pair.two)
+    expect(pair.canHandOver).toBe(false)
+    pair.live(4100)
+    expect(pair.canHandOver).toBe(true)
+    pair.stepDown().live(1000)
+    expect(pair.leader).toBe(pair.one)
+    expect(pair.longestVacancyMs).toBeLessThan(100)
+  })
+
+  test('is nobody to yield to, until it has stood aside for long enough', () => {
+    const pair = new Pair()
+    for (let passedMs = 0; passedMs < 29_000; passedMs += 1000) {
+      // Neither can register.
+      pair.leader?.give({ type: 'yield' })
+      pair.live(1000)
+      expect(pair.leader).toBe(pair.two)
+    }
+    pair.live(1500).leader?.give({ type: 'yield' })
+    pair.live(1000)
+    expect(pair.leader).toBe(pair.one)
+    expect(pair.longestVacancyMs).toBeLessThan(100)
+  })
+
+  test('keeps nobody from leading where the other one has to stop', () => {
+    const pair = new Pair()
+    pair.leader?.give({ type: 'yield' })
+    pair.live(1000).leader?.give({ type: 'stop' })
+    pair.live(leaseMs + 100)
+    expect(pair.leader).toBe(pair.one)
+  })
+})
+
+describe('two replicas that both stand aside', () => {
+  test.each([
+    ['were told to step down, one soon after the other', (pair: Pair) => void pair.stepDown(), 5000],
+    [
+      'failed, one soon after the other',
+      (pair: Pair) => {
+        const { leader } = pair
+        if (leader) endWork(leader).serve()
+      },
+      1000,
+    ],
+  ] as const)('lead again soon where they %s', (_, give, mostMs) => {
+    const pair = new Pair()
+    give(pair)
+    pair.live(500)
+    expect(pair.leader).toBe(pair.two)
+    give(pair)
+    pair.live(mostMs + 100)
+    expect(pair.leader).toBeDefined()
+    expect(pair.longestVacancyMs).toBeLessThanOrEqual(mostMs + 100)
+  })
+})
+
+describe('a standby whose main thread hangs', () => {
+  test('is not ready, and gets the Lease by no cordon while that lasts', () => {
+    const pair = new Pair()
+    pair.two.give({ type: 'stalled', value: true })
+    expect(pair.two.isReady).toBe(false)
+    pair.live(100)
+    pair.one.api.edit({ annotations: { [cordoned]: 'pod-a' } })
+    pair.live(10_000)
+    expect(pair.leader).toBe(pair.one)
+    pair.two.give({ type: 'stalled', value: false })
+    pair.live(100)
+    expect(pair.leader).toBe(pair.two)
+    expect(pair.longestVacancyMs).toBeLessThan(100)
   })
 })
 

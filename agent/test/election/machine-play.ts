@@ -48,8 +48,11 @@ export class Play {
   readonly #sent: Effect[] = []
   #events: Input[] = []
   #wakeAtMs = Infinity
+  /** Whom the watch of the API server tells. */
+  readonly #watching: Play[] = [this]
 
-  constructor(options: Partial<MachineOptions> = {}) {
+  /** @param beside another replica of the same agent, whose API server is this one's too */
+  constructor(options: Partial<MachineOptions> = {}, beside?: Play) {
     this.options = {
       identity: { pod: 'pod-a', podUid: 'uid-a', boot: 'boot-1' },
       leaseName: 'regent-agent-a',
@@ -60,13 +63,18 @@ export class Play {
       mayRetakeAtOnce: true,
       ...options,
     }
-    this.api = new ModelApiServer(
-      () => this.now.monotonicMs,
-      (lease, version) =>
-        this.#events.push(
-          lease ? { type: 'event', lease: recordOf(lease) } : { type: 'deleted', version: BigInt(version) },
-        ),
-    )
+    if (beside) beside.#watching.push(this)
+    this.api =
+      beside?.api ??
+      new ModelApiServer(
+        () => this.now.monotonicMs,
+        (lease, version) => {
+          const event: Input = lease
+            ? { type: 'event', lease: recordOf(lease) }
+            : { type: 'deleted', version: BigInt(version) }
+          for (const play of this.#watching) play.#events.push(event)
+        },
+      )
   }
 
   get me(): string {
@@ -78,7 +86,12 @@ export class Play {
   }
 
   get isReady(): boolean {
-    return isReady(this.state, this.options)
+    return isReady(this.state, this.options, this.now.monotonicMs)
+  }
+
+  /** When the machine wants to be asked again, if nothing happens before. */
+  get wakesAtMs(): number {
+    return this.#wakeAtMs
   }
 
   /** The Lease as the API server has it. */

@@ -1,7 +1,7 @@
 import { stallSeconds } from '@regent/contract/election.ts'
 import { identityText } from '../../../src/election/identity.ts'
 import { type LeaseObject, type LeaseRecord, parseLease } from '../../../src/election/lease-record.ts'
-import { step } from '../../../src/election/machine.ts'
+import { isReady, step } from '../../../src/election/machine.ts'
 import type { Instant } from '../../../src/election/clock.ts'
 import {
   type Answer,
@@ -48,8 +48,8 @@ export class Replica {
   watchIsDeaf = false
   alive = true
   paused = false
-  /** The main thread hangs: it neither ends its work nor answers. */
-  hung = false
+  /** What it said last of itself to whoever leads. */
+  saysReady = false
   /** Work of this epoch runs, provably or not. */
   working: bigint | undefined
   /** It led a Lease that was deleted, and one who had never seen it created another. */
@@ -58,6 +58,7 @@ export class Replica {
   stepMs = 0
   readonly #world: World
   readonly #drift: number
+  #hungSinceMs: number | undefined
   #watchGeneration = 0
   #pending: (() => void)[] = []
   #frozenMs = 0
@@ -76,6 +77,15 @@ export class Replica {
   get now(): Instant {
     const elapsedMs = this.#world.events.nowMs * this.#drift
     return { monotonicMs: elapsedMs - this.#frozenMs, wallMs: 1_700_000_000_000 + elapsedMs + this.stepMs }
+  }
+
+  /** The main thread hangs: it neither ends its work nor answers. */
+  get hung(): boolean {
+    return this.#hungSinceMs !== undefined
+  }
+
+  set hung(hangs: boolean) {
+    this.#hungSinceMs = hangs ? (this.#hungSinceMs ?? this.#world.events.nowMs) : undefined
   }
 
   /** Whether an effect that the work tries now would get past `assert`. */
@@ -112,7 +122,15 @@ export class Replica {
     this.state = stepped.state
     for (const effect of stepped.effects) this.#do(effect)
     this.#wakeAt(stepped.wakeAtMs)
+    this.#announce()
     this.#world.check()
+  }
+
+  #announce(): void {
+    const ready = isReady(this.state, this.options, this.now.monotonicMs)
+    if (ready === this.saysReady) return
+    this.saysReady = ready
+    this.#world.announced()
   }
 
   /** @param clocksStop a paused virtual machine: its monotonic clock stands still, its wall clock may jump after */
@@ -241,12 +259,9 @@ export class Replica {
 
   #heartbeat(): void {
     const { events } = this.#world
-    let hungSinceMs: number | undefined
     const beat = (): void => {
       if (!this.alive) return
-      if (!this.hung) hungSinceMs = undefined
-      else hungSinceMs ??= events.nowMs
-      const stalled = hungSinceMs !== undefined && events.nowMs - hungSinceMs > stallSeconds * 1000
+      const stalled = events.nowMs - (this.#hungSinceMs ?? events.nowMs) > stallSeconds * 1000
       if (stalled !== this.state.stalled) this.give({ type: 'stalled', value: stalled })
       else this.give({ type: 'tick' })
       events.after(beatMs, beat)

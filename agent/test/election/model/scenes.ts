@@ -1,4 +1,5 @@
-import { electionProfiles, failoverBounds } from '@regent/contract/election.ts'
+import { electionProfiles, failoverBounds, stallSeconds } from '@regent/contract/election.ts'
+import { leaseAnnotations } from '@regent/contract/names.ts'
 import { faults, forgedEvidence, plainFaults, stoppedClocks } from './faults.ts'
 import type { Replica } from './replica.ts'
 import { randomRun, type Run } from './runs.ts'
@@ -52,6 +53,32 @@ function bounded(seed: number, kind: string, fault: string): Run {
     const tookMs = takeoverMs(world, leader, fromMs)
     if (tookMs > boundMs(fault) + slackMs) world.violations.push(`took ${tookMs} ms`)
   })
+}
+
+/** Ways in which a leader is asked to hand over while it has a standby that says it is ready. */
+const requests: readonly ((world: World, leader: Replica) => void)[] = [
+  (world) => world.api.edit({ annotations: { [leaseAnnotations.stepDown]: world.api.holder } }),
+  (_, leader) => leader.give({ type: 'yield' }),
+  (world, leader) => {
+    world.api.edit({ annotations: { [leaseAnnotations.cordoned]: leader.options.identity.pod } })
+    world.events.after(3000, () => world.api.edit({ annotations: { [leaseAnnotations.cordoned]: '' } }))
+  },
+]
+
+/** Asks a leader to hand over, if it is told of a standby that is ready, while a standby hangs or none does. */
+function askToHandOver(world: World): void {
+  const [leader] = world.leaders
+  const request = requests[Math.floor(world.random() * requests.length)]
+  // Who begins to hang while it is handed to takes the Lease: nobody could have known.
+  if (!leader || !request || leader.state.leaving) return
+  const victim = world.random() < 0.4 ? world.replicas.find((replica) => replica !== leader) : undefined
+  if (victim) {
+    victim.hung = true
+    // A stall that nobody has noticed yet is told by nobody.
+    world.run(stallSeconds * 1000 + 600)
+    world.events.after(3000 + world.random() * 3000, () => (victim.hung = false))
+  }
+  if (leader.state.standbys.some(({ ready }) => ready)) request(world, leader)
 }
 
 /** What the model plays, each with how often it is played beside the others: its share of the runs. */
@@ -127,6 +154,20 @@ export const scenes: Readonly<Record<string, Scene>> = {
   'has another leader within the bound that is printed: released': {
     share: 0.2,
     play: (seed) => bounded(seed, 'released', 'planned'),
+  },
+  'hands over, where it is asked to, only to a standby that takes the Lease at once': {
+    share: 0.5,
+    play: (seed) =>
+      scene({ seed, replicas: seed % 3 === 0 ? 3 : 2 }, (world) => {
+        world.longestVacancyMs = 0
+        for (let count = 0; count < 8; count += 1) {
+          askToHandOver(world)
+          world.run(world.random() * 8000)
+        }
+        // Work that did not drain in time may still take its abort budget, and the newest revision goes first.
+        const mostMs = electionProfiles.fast.abortBudgetSeconds * 1000 + 500
+        if (world.longestVacancyMs > mostMs) world.violations.push(`nobody led for ${world.longestVacancyMs} ms`)
+      }),
   },
   'has another leader soon where the watches were half-open when it was killed': {
     share: 0.2,

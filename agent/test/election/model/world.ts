@@ -39,7 +39,10 @@ export class World {
   restarts = true
   /** For how long two could act at once, at most, in milliseconds. */
   longestOverlapMs = 0
+  /** For how long nobody led, at most, in milliseconds. It may be set back to 0. */
+  longestVacancyMs = 0
   #overlapsSinceMs: number | undefined
+  #vacantSinceMs: number | undefined
   readonly timing: ElectionTiming
   readonly #options: WorldOptions
   #boots = 0
@@ -77,8 +80,14 @@ export class World {
     if (!isResumed) this.reigns.push({ epoch, by: replica, atMs: this.events.nowMs })
   }
 
+  /** A replica says whether it is ready, or does not say anything any more. */
+  announced(): void {
+    this.events.after(1 + this.random() * 4, () => this.#tellStandbys())
+  }
+
   died(replica: Replica): void {
     const { pod, podUid } = replica.options.identity
+    this.announced()
     if (this.#options.peerEvidence === true) {
       for (const other of this.replicas.filter((other) => other !== replica)) {
         // Most see it at once; some connections were being made again.
@@ -100,6 +109,7 @@ export class World {
   /** Called after every step of every machine. */
   check(): void {
     this.#measureOverlap()
+    this.#measureVacancy()
     if (!this.mustNotOverlap) return
     if (this.#options.workMustNotOverlap === true) {
       const working = this.replicas.filter(({ alive, working }) => alive && working !== undefined)
@@ -113,6 +123,13 @@ export class World {
     if (this.leaders.length < 2) this.#overlapsSinceMs = undefined
     else this.#overlapsSinceMs ??= nowMs
     this.longestOverlapMs = Math.max(this.longestOverlapMs, nowMs - (this.#overlapsSinceMs ?? nowMs))
+  }
+
+  #measureVacancy(): void {
+    const { nowMs } = this.events
+    if (this.leaders.length > 0) this.#vacantSinceMs = undefined
+    else this.#vacantSinceMs ??= nowMs
+    this.longestVacancyMs = Math.max(this.longestVacancyMs, nowMs - (this.#vacantSinceMs ?? nowMs))
   }
 
   #checkSingle([one, two]: readonly Replica[], what: string): void {
@@ -136,16 +153,14 @@ export class World {
     if (index < 0) this.replicas.push(replica)
     else this.replicas[index] = replica
     replica.start()
-    this.#tellStandbys()
+    this.announced()
   }
 
-  /** The leader knows its standbys by their connections. */
+  /** The leader knows its standbys by their connections, and by what they say there. */
   #tellStandbys(): void {
-    const standbys = this.replicas.map(({ alive, options }) => ({
-      pod: options.identity.pod,
-      ready: alive,
-      reaches: true,
-    }))
+    const standbys = this.replicas
+      .filter(({ alive }) => alive)
+      .map(({ saysReady, options }) => ({ pod: options.identity.pod, ready: saysReady, reaches: true }))
     for (const replica of this.replicas) {
       const others = standbys.filter(({ pod }) => pod !== replica.options.identity.pod)
       replica.give({ type: 'standbys', standbys: others })
