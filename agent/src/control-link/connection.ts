@@ -9,7 +9,7 @@ import { WebSocket } from 'ws'
 import type { Credentials } from './access.ts'
 import { AttemptFailed, type Ending } from './attempt-failed.ts'
 import { decoded } from './decoded.ts'
-import { foreignWords } from './foreign-words.ts'
+import { foreignWords } from '@regent/runtime/logging/foreign-words.ts'
 import type { LinkTiming } from './timing.ts'
 import { upgradeRefusal } from './upgrade-refusal.ts'
 

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Ending } from './attempt-failed.ts'
-import { foreignWords } from './foreign-words.ts'
+import { foreignWords } from '@regent/runtime/logging/foreign-words.ts'
 
 /** Most bytes that are read of an answer that refuses: its first words say why. */
 const mostBytes = 1024

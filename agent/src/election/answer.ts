@@ -1,19 +1,21 @@
+import { foreignWords } from '@regent/runtime/logging/foreign-words.ts'
 import type { ApiAnswer } from './api-server.ts'
 import { textAt } from './json.ts'
 import { parseLease } from './lease-record.ts'
 import type { Answer } from './state.ts'
 
+/** What was asked of the API server, as its permissions name it. */
 export interface Asked {
-  readonly verb: 'get' | 'create' | 'update'
+  readonly verb: 'get' | 'create' | 'update' | 'watch'
   readonly leaseName: string
   readonly leaseNamespace: string
 }
 
 /** What an answer of the API server means for the election. */
 export function answerOf(answer: ApiAnswer, asked: Asked): Answer {
-  if (answer.kind === 'failure') return { kind: 'failure', why: answer.why }
+  if (answer.kind === 'failure') return { kind: 'failure', why: foreignWords(answer.why) }
   const { status, body } = answer
-  const message = textAt(body, 'message') ?? 'no message'
+  const message = foreignWords(textAt(body, 'message') ?? 'no message')
   switch (status) {
     case 200:
     case 201: {
@@ -35,6 +37,7 @@ export function answerOf(answer: ApiAnswer, asked: Asked): Answer {
   }
 }
 
-function forbidden({ verb, leaseName, leaseNamespace }: Asked, message: string): string {
+/** That the Role lacks something, in words that say what to allow where. */
+export function forbidden({ verb, leaseName, leaseNamespace }: Asked, message: string): string {
   return `may not ${verb} the Lease ${leaseName} in ${leaseNamespace}; the Role ${leaseName} there must allow '${verb}' of leases.coordination.k8s.io and be bound to this pod's ServiceAccount (${message})`
 }

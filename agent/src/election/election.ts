@@ -54,8 +54,10 @@ export interface ElectionStatus {
   readonly prepared: boolean
   /** Whether a person told this replica to stand aside. */
   readonly cordoned: boolean
-  /** What keeps this replica from competing, in words that say what to do; absent when nothing does. */
+  /** What keeps this replica from competing as it should, in words that say what to do; absent when nothing does. */
   readonly obstacle?: string
+  /** How the last request to the API server failed; absent once one is answered. It is no obstacle: it passes. */
+  readonly unreachable?: string
   /** Holder of the Lease as this replica saw it last; absent when there is none. */
   readonly holder?: string
   /** Epoch of the leadership that this replica holds or saw last. */
@@ -74,8 +76,8 @@ export interface ElectionEvents {
   renewed: [seconds: number]
   /** A renewal needed another read of the Lease. */
   slowPath: []
-  /** A watch was opened again. */
-  watchRestarted: [watch: 'lease' | 'pods', reason: string]
+  /** A watch was opened again: for which reason, and in whose words. */
+  watchRestarted: [watch: 'lease' | 'pods', reason: string, why?: string]
   /** A claim of death was judged: what it rests on, and whether it was confirmed. */
   evidence: [{ readonly by: 'peer' | 'pod'; readonly confirmed: boolean; readonly why: string }]
   /** The main thread did not answer for so many seconds. */

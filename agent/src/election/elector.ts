@@ -1,13 +1,16 @@
 import { attemptSeconds, stallSeconds } from '@regent/contract/election.ts'
+import { foreignWords } from '@regent/runtime/logging/foreign-words.ts'
 import { isDeepStrictEqual } from 'node:util'
 import { answerOf } from './answer.ts'
 import { type ApiAnswer, ApiConnection } from './api-server.ts'
 import { Backoff, rewatchBackoff } from './backoff.ts'
 import { systemClock } from './clock.ts'
 import { EvidenceOfDeath } from './evidence-of-death.ts'
+import { textAt } from './json.ts'
 import { LeaseClient } from './lease-client.ts'
 import { LeaseWatch } from './lease-watch.ts'
 import { isReady, statusOf, step } from './machine.ts'
+import { OutageNotices } from './outage-notices.ts'
 import { SharedDeadline } from './shared-deadline.ts'
 import { type Effect, initialState, type Input, type State } from './state.ts'
 import type { ElectionStatus } from './election.ts'
@@ -38,6 +41,8 @@ export class Elector {
   #tickets = 0
   #lineage: string | undefined
   #lineageRefusal: string | undefined
+  #lineageFailure: string | undefined
+  readonly #outage = new OutageNotices()
   #prepared = false
   #reaches = false
   /** Who asked whether the Lease is held, and when. */
@@ -62,7 +67,9 @@ export class Elector {
     this.#watch.on('deleted', (version) => this.#tell({ type: 'deleted', version }))
     this.#watch.on('bookmark', () => this.#tell({ type: 'bookmark' }))
     this.#watch.on('missed', () => this.#tell({ type: 'missed' }))
-    this.#watch.on('restarted', (reason) => this.#event('watchRestarted', ['lease', reason]))
+    this.#watch.on('accepted', () => this.#tell({ type: 'watch-accepted' }))
+    this.#watch.on('refused', (why) => this.#tell({ type: 'watch-refused', why }))
+    this.#watch.on('restarted', (reason, why) => this.#event('watchRestarted', ['lease', reason, why]))
     this.#evidence.on('input', (input) => this.#tell(input))
     this.#evidence.on('judged', (evidence) => this.#event('evidence', [evidence]))
     this.#evidence.on('watchRestarted', (reason) => this.#event('watchRestarted', ['pods', reason]))
@@ -209,10 +216,13 @@ export class Elector {
       if (answer.kind === 'uid') {
         this.#lineage = answer.uid
         this.#lineageRefusal = undefined
+        this.#lineageFailure = undefined
+        this.#postStatus()
         this.#tellPrepared()
         return
       }
       this.#lineageRefusal = lineageRefusal(answer, this.#options.machine.leaseName)
+      this.#lineageFailure = this.#lineageRefusal === undefined ? lineageFailure(answer) : undefined
       this.#postStatus()
       await new Promise((resolve) => setTimeout(resolve, 50 + backoff.nextDelayMs(systemClock.now().monotonicMs)))
     }
@@ -225,7 +235,15 @@ export class Elector {
   #postStatus(): void {
     const of = statusOf(this.#state, this.#options.machine)
     const obstacle = of.obstacle ?? this.#lineageRefusal
-    const status = { ...of, prepared: this.#prepared, ...(obstacle !== undefined && { obstacle }) }
+    const unreachable = of.unreachable ?? this.#lineageFailure
+    const status = {
+      ...of,
+      prepared: this.#prepared,
+      ...(obstacle !== undefined && { obstacle }),
+      ...(unreachable !== undefined && { unreachable }),
+    }
+    const notice = this.#outage.hear(unreachable, systemClock.now().monotonicMs)
+    if (notice) this.#event('notice', notice)
     if (isDeepStrictEqual(status, this.#status)) return
     this.#status = status
     this.#post({ type: 'status', status })
@@ -246,4 +264,11 @@ type EventArguments = FromElector extends infer M
 function lineageRefusal(answer: ApiAnswer, role: string): string | undefined {
   if (answer.kind === 'failure' || (answer.status !== 401 && answer.status !== 403)) return undefined
   return `may not get the namespace kube-system, whose UID names this cluster (${answer.status}); the Role ${role} in kube-system must allow 'get' of it and be bound to this pod's ServiceAccount`
+}
+
+/** Why the cluster cannot be told from others at the moment. */
+function lineageFailure(answer: ApiAnswer): string {
+  if (answer.kind === 'failure') return foreignWords(answer.why)
+  const message = textAt(answer.body, 'message') ?? 'no message'
+  return foreignWords(`${answer.status} at get of the namespace kube-system: ${message}`)
 }

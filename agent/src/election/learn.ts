@@ -44,6 +44,8 @@ export function learnAbsent(turn: Turn, version?: bigint): void {
 
 /** Asks for another watch: the one there is has stopped to tell what happens. */
 export function restartWatch(turn: Turn): void {
+  // Another one would be refused too; it is tried again by itself, more rarely.
+  if (turn.state.watchRefusal !== undefined) return
   turn.state.watch = { ...turn.state.watch, heardMs: turn.nowMs }
   turn.emit({ type: 'rewatch' })
 }

@@ -63,6 +63,12 @@ function hear(turn: Turn, input: Input): void {
     case 'missed':
       state.wantsRead = true
       return
+    case 'watch-refused':
+      state.watchRefusal = input.why
+      return
+    case 'watch-accepted':
+      state.watchRefusal = undefined
+      return
     case 'prepared':
       state.prepared = input.value
       return
@@ -119,7 +125,7 @@ function stopWhenOver(turn: Turn): void {
 
 /** How the election stands, for health, metrics and people. */
 export function statusOf(state: State, options: MachineOptions): ElectionStatus {
-  const obstacle = state.broken ?? state.refusal?.why
+  const obstacle = state.broken ?? state.refusal?.why ?? state.watchRefusal
   const epoch = state.hold?.reign.epoch ?? latestEpoch(state)
   return {
     role: roleOf(state),
@@ -127,6 +133,7 @@ export function statusOf(state: State, options: MachineOptions): ElectionStatus 
     prepared: state.prepared,
     cordoned: state.record !== undefined && cordonedPods(state.record).includes(options.identity.pod),
     ...(obstacle !== undefined && { obstacle }),
+    ...(state.failure !== undefined && { unreachable: state.failure }),
     ...(state.record && state.record.holder !== '' && { holder: state.record.holder }),
     ...(epoch !== undefined && { epoch }),
   }

@@ -32,9 +32,16 @@ export function nextRequest(turn: Turn): void {
     if (!turn.isDue(state.nextReadMs)) return
     return claim === 'ask' ? read(turn) : take(turn, claim)
   }
+  if (mayHaveMissed(turn)) read(turn)
+}
+
+/** Whether it is time to look at the Lease, because nothing was heard of it for long enough. */
+function mayHaveMissed(turn: Turn): boolean {
+  const { state } = turn
   const quietSinceMs = Math.max(state.watch.heardMs, state.answeredMs)
+  if (state.watchRefusal !== undefined) return turn.isDue(quietSinceMs + turn.ms.retry)
   const mayChange = state.broken !== undefined || (state.record !== undefined && state.record.holder !== '')
-  if (mayChange && turn.isDue(quietSinceMs + turn.silenceMs)) read(turn)
+  return mayChange && turn.isDue(quietSinceMs + turn.silenceMs)
 }
 
 /** What became of the request in flight. */
@@ -69,6 +76,7 @@ export function answered(turn: Turn, id: number, answer: Answer): void {
 function succeeded(turn: Turn, request: Request): void {
   const { state } = turn
   state.failures = 0
+  state.failure = undefined
   state.answeredMs = request.startedAt.monotonicMs
   state.unsettledUntilMs = 0
   if (state.refusal && (state.refusal.kind === request.kind || request.kind !== 'read')) state.refusal = undefined
@@ -83,6 +91,7 @@ function failed(turn: Turn, request: Request, answer: Answer & { kind: 'failure'
   const { first, most } = state.hold ? leaderBackoffMs : standbyBackoffMs
   const againMs = turn.nowMs + first / 2 + turn.backoff(first, most)
   state.failures += 1
+  state.failure = answer.kind === 'failure' ? answer.why : undefined
   if (answer.kind === 'refused') state.refusal = { kind: request.kind, why: answer.why }
   if (!state.hold) state.outage = true
   if (request.kind === 'take') state.unsettledUntilMs = turn.nowMs + 2 * attemptSeconds * 1000

@@ -32,6 +32,9 @@ export type Input =
   | { readonly type: 'bookmark' }
   /** The watch cannot go on from where it was: what it missed must be read. */
   | { readonly type: 'missed' }
+  /** The API server does not let this replica watch the Lease. */
+  | { readonly type: 'watch-refused'; readonly why: string }
+  | { readonly type: 'watch-accepted' }
   /** Whether every work is prepared. */
   | { readonly type: 'prepared'; readonly value: boolean }
   /** The work of an epoch ended: no effect of it can follow. */
@@ -200,6 +203,10 @@ export interface State {
   readonly unsettledUntilMs: number
   /** What the API server refuses. */
   readonly refusal?: { readonly kind: RequestKind; readonly why: string } | undefined
+  /** Why the API server refuses the watch: until it accepts one, the Lease is read again and again instead. */
+  readonly watchRefusal?: string | undefined
+  /** How the last request failed, until the API server answers one: an outage, and nothing that a person refused. */
+  readonly failure?: string | undefined
   /** Why no epoch can be trusted any more: nobody leads on it. */
   readonly broken?: string | undefined
 }

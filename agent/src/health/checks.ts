@@ -1,5 +1,5 @@
 import type { Check } from '@regent/runtime/health/check.ts'
-import type { Election } from '../election/election.ts'
+import type { Election, ElectionStatus } from '../election/election.ts'
 
 /**
  * An elector that gave no sign of life for longer than this, in seconds, is stalled. It gives one at least every
@@ -39,7 +39,7 @@ export function readinessChecks({ status }: Pick<Election, 'status'>, stopping: 
       ok: status.synced,
       explanation: status.synced
         ? `the Lease was read; ${holderOf(status.holder)}`
-        : 'the Lease was not read yet; if this lasts, look for an obstacle below or whether the API server answers',
+        : `the Lease was not read yet; ${whyNotRead(status)}`,
     },
     {
       name: 'prepared',
@@ -60,7 +60,7 @@ export function readinessChecks({ status }: Pick<Election, 'status'>, stopping: 
         ? 'this process was told to stop'
         : status.role === 'draining'
           ? 'this leader hands over; it stays as a standby afterwards'
-          : roleInWords(status.role, status.cordoned),
+          : roleInWords(status),
     },
   ]
 }
@@ -69,16 +69,22 @@ function holderOf(holder: string | undefined): string {
   return holder === undefined ? 'nobody holds it' : `held by ${holder}`
 }
 
-function roleInWords(role: Election['status']['role'], cordoned: boolean): string {
+function whyNotRead({ unreachable, obstacle }: ElectionStatus): string {
+  if (unreachable !== undefined) return `the API server does not answer: ${unreachable}`
+  return obstacle === undefined ? 'the API server has not answered yet' : 'the obstacle below says why'
+}
+
+function roleInWords({ role, cordoned, unreachable }: ElectionStatus): string {
   const aside = cordoned ? '; it was told to stand aside and does not compete' : ''
+  const more = unreachable === undefined ? aside : `${aside}; the API server does not answer: ${unreachable}`
   switch (role) {
     case 'leading':
-      return `this replica leads${aside}`
+      return `this replica leads${more}`
     case 'suspended':
-      return `this replica holds the Lease but could not renew it: no work runs until the API server answers${aside}`
+      return `this replica holds the Lease but could not renew it: no work runs until the API server answers${more}`
     case 'standby':
-      return `this replica is a standby${aside}`
+      return `this replica is a standby${more}`
     default:
-      return `this replica is ${role}${aside}`
+      return `this replica is ${role}${more}`
   }
 }

@@ -36,8 +36,8 @@ export function logElection(election: Pick<Election, 'on'>, log: Log, now: () =>
   election.on('ended', ({ epoch, reason }) => log.info('leadership-ended', { epoch, reason }))
   election.on('renewed', (seconds) => log.debug('renewed', { seconds }))
   election.on('slowPath', () => log.info('renewed-after-read'))
-  election.on('watchRestarted', (watch, reason) =>
-    log[isNews(watch, reason) ? 'info' : 'debug']('watch-restarted', { watch, reason }),
+  election.on('watchRestarted', (watch, reason, why) =>
+    log[isNews(watch, reason) ? 'info' : 'debug']('watch-restarted', { watch, reason, why }),
   )
   election.on('evidence', ({ by, confirmed, why }) => log.info('evidence-judged', { by, confirmed, why }))
   election.on('stalled', (seconds) => log.warn('event-loop-stalled', { seconds }))

@@ -241,12 +241,8 @@ describe('three replicas of an agent', () => {
 })
 
 describe('a replica without permission', () => {
-  test.each([
-    { verbs: ['watch', 'create', 'update'], verb: 'get' },
-    { verbs: ['get', 'watch', 'update'], verb: 'create' },
-  ])('to $verb the Lease says the verb and the Role', async ({ verbs, verb }) => {
-    await Group.start(`unused-${verb}`, 0)
-    const name = `without-${verb}`
+  /** Plays with a replica, of an agent of this name, that may do no more than this with Leases. */
+  async function limitedTo(verbs: readonly string[], name: string, play: (member: Member) => Promise<void>) {
     const rules = [{ apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs }]
     const limited = await asServiceAccount(namespace, name, rules)
     const binding = {
@@ -256,15 +252,48 @@ describe('a replica without permission', () => {
     }
     await apiRequest({ method: 'POST', path: `${kubeSystem}/rolebindings`, body: binding })
     const member = await Member.create(limited.api, { name, namespace }, 5)
-    member.election.start()
     try {
-      const { obstacle } = await member.until(({ obstacle }) => obstacle?.includes(`'${verb}'`) === true)
-      expect(obstacle).toContain(`may not ${verb} the Lease ${name} in ${namespace}; the Role ${name} there must allow`)
-      expect(member.status.role).not.toBe('leading')
+      await play(member)
     } finally {
       await member.stop()
       limited.remove()
       await apiRequest({ method: 'DELETE', path: `${kubeSystem}/rolebindings/${binding.metadata.name}` })
     }
+  }
+
+  async function obstacleNaming(member: Member, verb: string): Promise<string> {
+    const { obstacle = '' } = await member.until(({ obstacle }) => obstacle?.includes(`'${verb}'`) === true)
+    return obstacle
+  }
+
+  test.each([
+    { verbs: ['watch', 'create', 'update'], verb: 'get' },
+    { verbs: ['get', 'watch', 'update'], verb: 'create' },
+  ])('to $verb the Lease says the verb and the Role', async ({ verbs, verb }) => {
+    await Group.start(`unused-${verb}`, 0)
+    const name = `without-${verb}`
+    await limitedTo(verbs, name, async (member) => {
+      member.election.start()
+      expect(await obstacleNaming(member, verb)).toContain(
+        `may not ${verb} the Lease ${name} in ${namespace}; the Role ${name} there must allow`,
+      )
+      expect(member.status.role).not.toBe('leading')
+    })
+  })
+
+  test('to watch the Lease says so too, and takes over all the same', async () => {
+    const name = 'without-watch'
+    await Group.start(name, 1)
+    await limitedTo(['get', 'create', 'update'], name, async (member) => {
+      member.election.start()
+      expect(await obstacleNaming(member, 'watch')).toContain(
+        `may not watch the Lease ${name} in ${namespace}; the Role ${name} there must allow`,
+      )
+      const holder = group.leader.reigns[0]?.holder
+      await member.until((status) => status.role === 'standby' && status.holder === holder)
+      const next = nextLeader([member])
+      await group.leader.stop()
+      expect((await next).leadership.reason).toBe('released')
+    })
   })
 })

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import { leaseAnnotations } from '@regent/contract/names.ts'
 import {
   answerOf,
+  leader,
   leaseMs,
   leaseOf,
   me,
@@ -272,6 +273,96 @@ describe('a refused request', () => {
       requests += play.took().filter((type) => type === 'read' || type === 'write').length
     }
     expect(requests).toBeLessThan(40)
+  })
+})
+
+describe('a failed request', () => {
+  const why = 'connect ECONNREFUSED 10.96.0.1:443'
+
+  test('is told in its words until the API server answers, and is no obstacle', () => {
+    const play = new Play().give({ type: 'tick' }).answer({ kind: 'failure', why })
+    expect(play.status).toMatchObject({ role: 'starting', unreachable: why })
+    play.pass(100).answer({ kind: 'failure', why: 'no answer within 1 s' })
+    expect(play.status).toMatchObject({ unreachable: 'no answer within 1 s' })
+    expect(play.status).not.toHaveProperty('obstacle')
+    play.pass(200).serve()
+    expect(play.status).not.toHaveProperty('unreachable')
+  })
+
+  test.each([standby, leader])('is told by a %p too', (play) => {
+    const failing = play().pass(3000).answer({ kind: 'failure', why })
+    expect(failing.status).toMatchObject({ synced: true, unreachable: why })
+    expect(failing.status).not.toHaveProperty('obstacle')
+  })
+
+  test('is forgotten where the API server answers that it does not want to', () => {
+    const play = new Play().give({ type: 'tick' }).answer({ kind: 'failure', why }).pass(100)
+    play.answer({ kind: 'refused', why: 'may not get the Lease' })
+    expect(play.status).toMatchObject({ obstacle: 'may not get the Lease' })
+    expect(play.status).not.toHaveProperty('unreachable')
+  })
+})
+
+describe('a watch that is refused', () => {
+  const why = "may not watch the Lease; the Role regent-agent-a must allow 'watch'"
+
+  /** A standby whose watch is refused, and tells nothing of what happens. */
+  function blind(): Play {
+    return standby().give({ type: 'watch-refused', why })
+  }
+
+  /** Lets time go on without a watch. */
+  function live(play: Play, ms: number): Play {
+    for (let passedMs = 0; passedMs < ms; passedMs += 50) play.forgetEvents().pass(50).serve()
+    return play
+  }
+
+  test('is an obstacle until one is accepted', () => {
+    const play = blind()
+    expect(play.status).toMatchObject({ role: 'standby', synced: true, obstacle: why })
+    expect(play.isReady).toBe(false)
+    play.give({ type: 'watch-accepted' })
+    expect(play.status.obstacle).toBeUndefined()
+    expect(play.isReady).toBe(true)
+  })
+
+  test('is made up for by a look every renew period, and no other watch is asked for', () => {
+    const play = blind()
+    for (let count = 0; count < 10; count += 1) renewedByOther(live(play, retryMs))
+    const took = play.took()
+    expect(took.filter((type) => type === 'read').length).toBeGreaterThanOrEqual(9)
+    expect(took).not.toContain('rewatch')
+    expect(play.lease.holder).toBe(other)
+  })
+
+  test('lets a standby take a Lease that was given back, or has run out', () => {
+    const released = blind()
+    released.api.edit({ spec: { holderIdentity: '' }, annotations: { [leaseAnnotations.releasedBy]: other } })
+    live(released, retryMs)
+    expect(released.status.role).toBe('leading')
+    const expired = live(blind(), leaseMs + retryMs)
+    expect(expired.status.role).toBe('leading')
+  })
+
+  test('lets a standby see that a cordon is lifted although nobody holds the Lease', () => {
+    const play = blind()
+    const release = { [leaseAnnotations.releasedBy]: other, [leaseAnnotations.cordoned]: 'pod-a' }
+    play.api.edit({ spec: { holderIdentity: '' }, annotations: release })
+    live(play, 20_000)
+    expect(play.status).toMatchObject({ role: 'standby', cordoned: true })
+    play.api.edit({ annotations: { [leaseAnnotations.cordoned]: '' } })
+    live(play, retryMs)
+    expect(play.status.role).toBe('leading')
+  })
+
+  test('lets a leader lead on, and see by its renewals that it was told to step down', () => {
+    const play = leader().give({ type: 'watch-refused', why })
+    live(play, 20_000)
+    expect(play.status.role).toBe('leading')
+    play.api.edit({ annotations: { [leaseAnnotations.stepDown]: me } })
+    live(play, retryMs + 100)
+    expect(play.status.role).toBe('draining')
+    expect(play.took()).not.toContain('rewatch')
   })
 })
 

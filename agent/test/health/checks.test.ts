@@ -105,6 +105,41 @@ describe('readiness', () => {
   )
 })
 
+describe('an API server that does not answer', () => {
+  const unreachable = 'connect ECONNREFUSED 10.96.0.1:443'
+
+  test.each(['leading', 'suspended', 'standby'] as const)(
+    'leaves a replica that is %s ready, and is named',
+    async (role) => {
+      const { ask, election } = await started()
+      election.become({ role, unreachable })
+      const { status, body } = await ask('/readyz?verbose')
+      expect(status).toBe(200)
+      expect(body).toMatch(new RegExp(`^\\[\\+\\] staying: .*; the API server does not answer: ${unreachable}$`, 'm'))
+    },
+  )
+
+  test('is why a replica that starts is not ready', async () => {
+    const { ask, election } = await started()
+    election.become({ role: 'starting', synced: false, unreachable })
+    expect(await ask('/readyz')).toEqual({
+      status: 503,
+      body: `[-] synced: the Lease was not read yet; the API server does not answer: ${unreachable}\nnot ok\n`,
+    })
+    expect((await ask('/readyz?verbose')).body).toContain(
+      `[+] staying: this replica is starting; the API server does not answer: ${unreachable}\n`,
+    )
+  })
+
+  test('is not what one is told whose requests are refused', async () => {
+    const { ask, election } = await started()
+    election.become({ role: 'starting', synced: false, obstacle: 'may not get the Lease' })
+    expect((await ask('/readyz')).body).toBe(
+      '[-] synced: the Lease was not read yet; the obstacle below says why\n[-] unobstructed: may not get the Lease\nnot ok\n',
+    )
+  })
+})
+
 test('verbose explains every check in words', async () => {
   const { ask, election } = await started()
   election.become({ role: 'suspended', holder: 'regent-agent-local-1_uid_boot', cordoned: true })

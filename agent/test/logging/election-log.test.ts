@@ -19,6 +19,16 @@ test('a watch that restarts again and again is told once a minute, and at once f
   expect(lines()).toHaveLength(21)
 })
 
+test('a watch that restarts says why, in words', () => {
+  const election = new ScriptedElection()
+  const { log, lines } = recordedLog('info')
+  logElection(election, log)
+  election.emit('watchRestarted', 'lease', 'error', 'self-signed certificate')
+  expect(lines()).toMatchObject([
+    { event: 'watch-restarted', watch: 'lease', reason: 'error', why: 'self-signed certificate' },
+  ])
+})
+
 test('a role is told when it changes, an obstacle when it comes and when it goes', () => {
   const election = new ScriptedElection()
   const { log, lines } = recordedLog('info')

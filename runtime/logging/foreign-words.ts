@@ -1,4 +1,4 @@
-import { safeText } from '@regent/runtime/logging/safe-value.ts'
+import { safeText } from './safe-value.ts'
 
 /** Words that came from the other side, as they may be shown to people: in one line, bounded, and without secrets. */
 export function foreignWords(text: string): string {
