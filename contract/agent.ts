@@ -309,7 +309,7 @@ export const agent = program('agent', {
       name: `${metricPrefix}agent_fenced_total`,
       type: 'counter',
       labels: ['agent', 'by'],
-      help: 'effects of this replica that a fence refused because it no longer led',
+      help: 'effects of this replica that a fence refused, or links that the control plane ended, because it no longer led',
     },
     watchRestarts: {
       name: `${metricPrefix}agent_watch_restarts_total`,

@@ -23,6 +23,8 @@ export interface LinkListener {
   heard(message: ControlPlaneMessage & { readonly type: 'command' | 'stored' | 'cancel' }): void
   /** An attempt to be registered has ended. */
   attempted(outcome: AttemptOutcome): void
+  /** It was registered, and the control plane ended that because it has seen a newer leadership. */
+  fenced(): void
   /**
    * It has not been registered for so long that another might do better, and has just failed again to be. Told again
    * while that lasts.
@@ -288,7 +290,7 @@ export class Link {
     this.#current = undefined
     this.#options.listener.registered(undefined)
     if (this.#over.signal.aborted) return
-    this.#failed('link-lost', ending)
+    if (this.#failed('link-lost', ending).kind === 'fenced') this.#options.listener.fenced()
     this.#hope()
     this.#wake()
   }

@@ -13,6 +13,8 @@ import type { Outcome, Result } from './outcome.ts'
 /** What a term counts. */
 export interface TermMetrics {
   countLinkAttempt(outcome: AttemptOutcome): void
+  /** The control plane ended a link because it has seen a newer leadership. */
+  countFenced(by: 'control-plane'): void
   countCommand(action: string, outcome: Outcome): void
   /** A takeover has come so far, so many seconds after its first sign. */
   observePhase(phase: 'registered' | 'first-command', seconds: number): void
@@ -74,6 +76,7 @@ export class Term {
         registered: (outlet) => this.#registered(outlet),
         heard: (message) => this.#heard(message),
         attempted: (outcome) => options.metrics.countLinkAttempt(outcome),
+        fenced: () => options.metrics.countFenced('control-plane'),
         unreachable: options.onUnreachable,
       },
     })

@@ -41,7 +41,7 @@ export class AgentMetrics implements ControlLinkMetrics {
     const reasons = Object.keys(takeoverReasons) as TakeoverReason[]
     for (const reason of reasons) leaderTransitions.inc({ agent: agentId, reason }, 0)
     for (const reason of [...reasons, ...endReasons]) leadershipsLost.inc({ agent: agentId, reason }, 0)
-    fenced.inc({ agent: agentId, by: 'admission' }, 0)
+    for (const by of ['admission', 'control-plane']) fenced.inc({ agent: agentId, by }, 0)
     electionSlowpath.inc({ name: agentId }, 0)
     for (const outcome of attemptOutcomes) linkAttempts.inc({ agent: agentId, outcome }, 0)
   }
@@ -69,8 +69,8 @@ export class AgentMetrics implements ControlLinkMetrics {
     })
   }
 
-  /** An effect of this replica was refused by a fence, because it no longer led. */
-  countFenced(by: 'admission'): void {
+  /** A fence refused an effect of this replica, or ended its link, because it no longer led. */
+  countFenced(by: 'admission' | 'control-plane'): void {
     this.#instruments.fenced.inc({ agent: this.#agent, by })
   }
 

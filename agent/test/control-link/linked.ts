@@ -37,6 +37,9 @@ export class RecordedMetrics {
   countLinkAttempt(outcome: string): void {
     this.counted.push(`attempt ${outcome}`)
   }
+  countFenced(by: string): void {
+    this.counted.push(`fenced by ${by}`)
+  }
   countCommand(action: string, outcome: string): void {
     this.counted.push(`${action} ${outcome}`)
   }

@@ -159,6 +159,31 @@ describe('a control plane that refuses', () => {
     expect(metrics.counted).toEqual(['attempt fenced', 'attempt registered'])
   })
 
+  test('that ends because a newer leader was seen is counted as fenced, and as no attempt', async () => {
+    const { plane, lead, election, metrics } = await linked()
+    const asked = Promise.withResolvers<undefined>()
+    election.verification = () => {
+      asked.resolve(undefined)
+      return Promise.resolve(false)
+    }
+    lead()
+    const peer = await plane.nextRegistered()
+    await peer.next('heartbeat')
+    peer.socket.close(closeCodes.fenced, 'epoch 43')
+    await asked.promise
+    expect(metrics.counted).toEqual(['attempt registered', 'fenced by control-plane'])
+  })
+
+  test('that ends for another reason is not counted as fenced', async () => {
+    const { plane, lead, metrics } = await linked()
+    lead()
+    const peer = await plane.nextRegistered()
+    await peer.next('heartbeat')
+    peer.socket.close(1012, 'restart')
+    await (await plane.nextRegistered()).next('heartbeat')
+    expect(metrics.counted).toEqual(['attempt registered', 'attempt registered'])
+  })
+
   test('because a newer leader was seen is not asked again by one that does not lead', async () => {
     const { plane, lead, election } = await linked()
     let asked = 0

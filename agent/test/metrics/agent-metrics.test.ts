@@ -56,6 +56,7 @@ test('after everything has happened, exactly what the contract declares is expor
   election.emit('watchRestarted', 'lease', 'gone')
   election.emit('stalled', 1)
   metrics.countFenced('admission')
+  metrics.countFenced('control-plane')
   metrics.observeLink({ isRegistered: true, waiting: 2 }, ['describe'])
   metrics.countLinkAttempt('registered')
   metrics.countCommand('describe', 'done')
@@ -89,6 +90,7 @@ test('before anything has happened, every counter with known reasons is there wi
     expect(valueOf(text, `regent_agent_leaderships_lost_total{agent="local",reason="${reason}"}`)).toBe(0)
   }
   expect(valueOf(text, 'regent_agent_fenced_total{agent="local",by="admission"}')).toBe(0)
+  expect(valueOf(text, 'regent_agent_fenced_total{agent="local",by="control-plane"}')).toBe(0)
 })
 
 test.each([
