@@ -1,14 +1,31 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from '@jest/globals'
+import { stallSeconds } from '@regent/contract/election.ts'
 import { waitFor } from '../../../test/cluster/wait-for.ts'
 import { boundMs } from './bounds.ts'
 import { shortTiming } from './contestant.ts'
+import type { Field } from './field.ts'
 import { scene } from './scene.ts'
 import { describeFaults } from './expectations.ts'
 import { crashed, hung, killed, takeover, terminated } from './takeover.ts'
 
 // The figures are the bench's. Here the Lease is shorter than any profile's, so that many faults fit into a minute.
 const leaseMs = shortTiming.leaseDurationSeconds * 1000
+
+/** For how long the Lease was not renewed, at most, within so many milliseconds from now. */
+async function longestStandstillMs(field: Field, withinMs: number): Promise<number> {
+  const fromMs = performance.now()
+  let longestMs = 0
+  let changed = { version: (await field.lease())?.version, atMs: fromMs }
+  while (performance.now() - fromMs < withinMs) {
+    const version = (await field.lease())?.version
+    const atMs = performance.now()
+    longestMs = Math.max(longestMs, atMs - changed.atMs)
+    if (version !== changed.version) changed = { version, atMs }
+    await pause(50)
+  }
+  return longestMs
+}
 
 describeFaults('faults of the process', () => {
   test('a leader that is told to stop hands over, and exits with 0', () =>
@@ -104,13 +121,22 @@ describeFaults('faults of the process', () => {
     }))
 
   test('an event loop that hangs for less than a lease costs at most a suspension, and no leadership', () =>
-    scene({}, async ({ field }) => {
+    scene({}, async ({ field, witness }) => {
       const leader = await field.leader(1)
       const epoch = (await field.lease())?.epoch
-      leader.block(1000)
-      await pause(leaseMs)
+      // Long enough that renewals stop, and not so long that the watchdog ends the process.
+      const blockedMs = 1000 * stallSeconds + 1500
+      leader.block(blockedMs)
+      // Its elector renews until it takes the main thread for hung, and again when that answers.
+      expect(await longestStandstillMs(field, blockedMs + leaseMs)).toBeGreaterThan(
+        2000 * shortTiming.retryPeriodSeconds,
+      )
       expect(await field.leader(10)).toBe(leader)
       expect((await field.lease())?.epoch).toBe(epoch)
+      expect(leader.lines).toContainEqual(expect.objectContaining({ event: 'event-loop-stalled' }))
+      expect(leader.heard.filter(({ event }) => event === 'ended').length).toBeLessThanOrEqual(1)
+      expect(field.standbys.flatMap(({ heard }) => heard).filter(({ event }) => event === 'leading')).toEqual([])
+      expect(witness.overlapMs).toBe(0)
     }))
 
   test('a clock that is set forth stops the leader, and makes no standby take over', () =>
