@@ -6,7 +6,7 @@ import type { ClientEvent } from './history/history.ts'
 const requestMs = 5_000
 /** Longest that a command is asked for, in milliseconds: on a slow machine a full queue may take a minute to empty. */
 const patienceMs = 300_000
-/** Before a command is asked for again, in milliseconds. */
+/** Before a command is asked for again, or the next one after one that was refused, in milliseconds. */
 const againMs = 250
 
 export interface CommandStreamOptions {
@@ -20,7 +20,10 @@ export interface CommandStreamOptions {
   readonly targets: number
 }
 
-/** People who ask for commands without pause, and ask again with the same key until they are answered. */
+/**
+ * People who ask for commands without pause. What may have been stored is asked for again with the same key until it is
+ * answered; what was refused for sure is given up.
+ */
 export class CommandStream {
   readonly events: ClientEvent[] = []
   readonly #options: CommandStreamOptions
@@ -72,10 +75,11 @@ export class CommandStream {
     }
   }
 
-  /** Nobody gives up: a command that may have been stored is asked for again until it is known. */
+  /** A command that may have been stored is asked for again until it is known. */
   async #untilAnswered(key: string, target: string): Promise<void> {
     const began = performance.now()
     let last = ''
+    let mayBeStored = false
     while (!this.#isAbandoned && performance.now() - began < patienceMs) {
       try {
         const { url, bearer } = this.#options.api()
@@ -87,7 +91,7 @@ export class CommandStream {
             'idempotency-key': key,
             connection: 'close',
           },
-          body: JSON.stringify({ action: 'effect', target, payload: { target } }),
+          body: JSON.stringify({ action: 'effect', target, payload: { target, key } }),
           signal: AbortSignal.timeout(requestMs),
         })
         const text = await response.text()
@@ -96,14 +100,21 @@ export class CommandStream {
           this.events.push({ kind: 'promised', key, commandId })
           return
         }
-        // Too much at once, or away: nothing was stored, or it is found by its key.
         last = `${response.status}: ${text}`
         if (response.status !== 429 && response.status < 500) throw new Refused(last)
+        // Away, or without an answer: nothing was stored, or it is found by its key.
+        mayBeStored ||= response.status !== 429
       } catch (error) {
         if (error instanceof Refused) throw error
         last = String(error)
+        mayBeStored = true
       }
       await pause(againMs)
+      // Too much at once: nothing was stored, and nothing may be later.
+      if (!mayBeStored) {
+        this.events.push({ kind: 'refused', key })
+        return
+      }
     }
     throw new Error(`${key} was not taken for ${patienceMs / 1000} s; the last answer: ${last}`)
   }

@@ -99,13 +99,16 @@ export class CommandIntake {
   }
 
   async #store(batch: readonly Wanted[]): Promise<void> {
+    let unanswered = batch
     let lost: StoreUnavailable | undefined
     for (let tries = 0; tries < MOST_TRIES; tries++) {
-      const assumed = this.#assume(batch)
+      const assumed = this.#assume(unanswered)
       // Where it turns out to be otherwise, the next round looks.
       this.#known = undefined
-      const { known, admitted } = assumed ?? (await this.#admit(batch, tries > 0))
+      const { known, admitted } = assumed ?? (await this.#admit(unanswered, lost))
       if (admitted.length === 0) return
+      // Who was refused is not stored by the next round either, although there may be room by then.
+      unanswered = admitted
       try {
         if (await this.#write(known.agent, admitted)) {
           this.#known = { ...known, open: known.open + admitted.length }
@@ -131,8 +134,11 @@ export class CommandIntake {
     return { known, admitted: batch }
   }
 
-  /** Answers those that need not or must not be stored, and returns the others. */
-  async #admit(batch: readonly Wanted[], again: boolean): Promise<Admitted> {
+  /**
+   * Answers those that need not or must not be stored, and returns the others.
+   * @param lost the write of them whose answer was lost: it may have taken place, or may yet
+   */
+  async #admit(batch: readonly Wanted[], lost: StoreUnavailable | undefined): Promise<Admitted> {
     const { store, agentId, mostOpen } = this.#options
     const countedMs = performance.now()
     const { results } = await store.transact({
@@ -140,7 +146,7 @@ export class CommandIntake {
       then: [
         { get: keys.agent(agentId) },
         { count: prefixes.openCommands(agentId) },
-        ...(again ? batch.map(({ item }) => ({ get: keys.commandPayload(agentId, item.command.commandId) })) : []),
+        ...(lost ? batch.map(({ item }) => ({ get: keys.commandPayload(agentId, item.command.commandId) })) : []),
         ...batch.flatMap(({ item }) => (item.idempotency ? [{ get: keys.idempotency(item.idempotency.hash) }] : [])),
       ],
     })
@@ -152,7 +158,7 @@ export class CommandIntake {
     }
     const open = results[1]?.kind === 'get' ? results[1].count : 0
     let room = mostOpen - open
-    const stored = (again ? results.slice(2, 2 + batch.length) : []).map((result) => itemsOf(result)[0])
+    const stored = (lost ? results.slice(2, 2 + batch.length) : []).map((result) => itemsOf(result)[0])
     const used = results.slice(2 + stored.length).flatMap((result) => itemsOf(result))
     const admitted: Wanted[] = []
     for (const [index, waiting] of batch.entries()) {
@@ -164,7 +170,8 @@ export class CommandIntake {
       } else if (idempotency !== undefined && before !== undefined) {
         resolve(this.#existing(before, idempotency.bodyHash))
       } else if (room <= 0) {
-        reject(this.#full())
+        // Whoever is told that the queue is full takes it that nothing is stored.
+        reject(lost ?? this.#full())
       } else {
         room -= 1
         admitted.push(waiting)

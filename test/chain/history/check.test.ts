@@ -40,6 +40,11 @@ const done = (
     ...(code !== undefined && { error: { code, message: '' } }),
   },
 })
+const payload = (revision: number, id: string, key: string): StoreChange => ({
+  revision,
+  key: `commands/payload/local/${id}`,
+  value: { schema: 1, payload: { key } },
+})
 const first = ['x', '9'] as const
 const second = ['y', '10'] as const
 
@@ -76,7 +81,7 @@ function at(...changes: readonly StoreChange[]): History {
 test('a run in which everything went well has no violations, and says what it held', () => {
   expect(check(good)).toEqual({
     violations: [],
-    counted: { promised: 2, done: 2, poisoned: 0, failed: 0, effects: 2, leaderships: 2, redelivered: 1 },
+    counted: { promised: 2, refused: 0, done: 2, poisoned: 0, failed: 0, effects: 2, leaderships: 2, redelivered: 1 },
   })
 })
 
@@ -161,6 +166,15 @@ describe('it finds', () => {
       { ...good, client: client.slice(0, 2) },
       'twice',
       /1 were asked for, and 2 stored/,
+    ],
+    [
+      'a command that was refused, and stored all the same',
+      {
+        ...at(open(2, 'c1', 'queued'), payload(2, 'c1', 'k1'), payload(3, 'c2', 'k2'), payload(11, 'c3', 'k3')),
+        client: [...client, { kind: 'asked', key: 'k3' }, { kind: 'refused', key: 'k3' }],
+      },
+      'refused',
+      /c3 was stored, although k3 was refused/,
     ],
     [
       'a command that is done without effect',

@@ -1,12 +1,13 @@
 import { type CommandTrace, CommandTraces } from './commands.ts'
 import { Fences } from './fences.ts'
-import type { Effect, History, Violation } from './history.ts'
+import type { ClientEvent, Effect, History, Violation } from './history.ts'
 
 /** What a history holds, for whoever wants to know that something was checked at all. */
 export interface Verdict {
   readonly violations: readonly Violation[]
   readonly counted: {
     readonly promised: number
+    readonly refused: number
     readonly done: number
     readonly poisoned: number
     readonly failed: number
@@ -23,9 +24,9 @@ export interface Verdict {
  *
  * - I2: no write in the name of a leadership that another had replaced, and no effect of an epoch below one seen.
  * - I3: epochs only grow.
- * - I6: no command that was promised is lost, none takes effect twice or ends twice, and those of one target take
- *   effect in the order in which they were stored; but what one that was cancelled while it ran had on its way may
- *   arrive after the next one.
+ * - I6: no command that was promised is lost, none that was refused is stored, none takes effect twice or ends twice,
+ *   and those of one target take effect in the order in which they were stored; but what one that was cancelled while it
+ *   ran had on its way may arrive after the next one.
  * - I7: nothing is left open at the end.
  */
 export function check({ client, store, effects }: History): Verdict {
@@ -40,15 +41,16 @@ export function check({ client, store, effects }: History): Verdict {
     const agentId = change.key.slice('fences/'.length)
     leaderships.add(`${agentId} ${fences.of(agentId)?.epoch ?? ''}`)
   }
-  const { traces } = commands
-  const promised = client.flatMap((event) => (event.kind === 'promised' ? [event] : []))
-  violations.push(...promises(client, traces), ...ended(traces), ...effectsOf(effects, traces))
+  const { traces, storedFor } = commands
+  violations.push(...promises(client, traces), ...refusals(client, storedFor))
+  violations.push(...ended(traces), ...effectsOf(effects, traces))
   const states = [...traces.values()].map(({ ended: end }) => end?.state)
   const count = (state: string): number => states.filter((each) => each === state).length
   return {
     violations,
     counted: {
-      promised: promised.length,
+      promised: keysOf(client, 'promised').length,
+      refused: keysOf(client, 'refused').length,
       done: count('done'),
       poisoned: count('poisoned'),
       failed: count('failed'),
@@ -64,7 +66,11 @@ function inOrder(store: History['store']): History['store'] {
   return [...store].sort((one, other) => one.revision - other.revision || isFence(one.key) - isFence(other.key))
 }
 
-/** What was promised is there, under one id, and what was refused is not. */
+function keysOf(client: History['client'], kind: ClientEvent['kind']): readonly string[] {
+  return client.flatMap((event) => (event.kind === kind ? [event.key] : []))
+}
+
+/** What was promised is there, under one id, and nothing is that was not asked for. */
 function promises(client: History['client'], traces: ReadonlyMap<string, CommandTrace>): readonly Violation[] {
   const violations: Violation[] = []
   const idOf = new Map<string, string>()
@@ -79,11 +85,19 @@ function promises(client: History['client'], traces: ReadonlyMap<string, Command
     if (!traces.has(commandId))
       violations.push({ invariant: 'lost', what: `${commandId} was promised and never stored` })
   }
-  const asked = new Set(client.flatMap((event) => (event.kind === 'asked' ? [event.key] : [])))
+  const asked = new Set(keysOf(client, 'asked'))
   if (traces.size > asked.size) {
     violations.push({ invariant: 'twice', what: `${asked.size} were asked for, and ${traces.size} stored` })
   }
   return violations
+}
+
+/** What was refused is not there: whoever asked has no reason to look for it. */
+function refusals(client: History['client'], storedFor: ReadonlyMap<string, string>): readonly Violation[] {
+  const refused = new Set(keysOf(client, 'refused'))
+  return [...storedFor].flatMap(([commandId, key]) =>
+    refused.has(key) ? [{ invariant: 'refused', what: `${commandId} was stored, although ${key} was refused` }] : [],
+  )
 }
 
 function ended(traces: ReadonlyMap<string, CommandTrace>): readonly Violation[] {

@@ -22,6 +22,8 @@ export interface CommandTrace {
 /** The commands of a run, revision by revision, judged against who spoke for their agent at that revision. */
 export class CommandTraces {
   readonly traces = new Map<string, CommandTrace>()
+  /** By command: the client's own key of the request that it was stored for, as its payload says. */
+  readonly storedFor = new Map<string, string>()
   readonly #fences: Fences
 
   constructor(fences: Fences) {
@@ -33,6 +35,8 @@ export class CommandTraces {
     const [kind, part, agentId = '', commandId = ''] = change.key.split('/')
     if (kind !== 'commands' || change.value === undefined) return []
     if (part === 'open') return this.#open(change, agentId, commandId)
+    const key = fieldOf(change.value, 'payload', 'key')
+    if (part === 'payload' && typeof key === 'string') this.storedFor.set(commandId, key)
     return part === 'done' ? this.#done(change, agentId, commandId) : []
   }
 

@@ -12,11 +12,11 @@ export interface History {
 }
 
 export type ClientEvent =
-  /** A command was asked for; `key` is the client's own. */
+  /** A command was asked for; `key` is the client's own, and in the payload of the command. */
   | { readonly kind: 'asked'; readonly key: string }
   /** It was promised to be done, under this id. */
   | { readonly kind: 'promised'; readonly key: string; readonly commandId: string }
-  /** It was refused for sure. */
+  /** It was refused for sure: it was never said of this key that something may be stored for it. */
   | { readonly kind: 'refused'; readonly key: string }
 
 /** One key that was put or deleted by one revision. */

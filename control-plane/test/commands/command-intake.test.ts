@@ -1,0 +1,79 @@
+import { expect, test } from '@jest/globals'
+import { agentRecord } from '../../src/agents/agent-records.ts'
+import { CommandIntake } from '../../src/commands/command-intake.ts'
+import { QueueFull } from '../../src/commands/errors.ts'
+import { HourlyLease } from '../../src/commands/hourly-lease.ts'
+import { StoreUnavailable } from '../../src/store/errors.ts'
+import type { Operation, OperationResult, Transaction, TransactionResult } from '../../src/store/key-value.ts'
+import { idOf, keys, prefixes } from '../../src/store/keys.ts'
+import { openCommand } from './open-entry.ts'
+
+const agentId = 'some-agent'
+const mostOpen = 50
+
+/** A store with one approved agent, of which each write does what the test says. */
+class ScriptedStore {
+  /** Open commands, as they are counted. */
+  open = 0
+  /** Ids of the commands that were stored. */
+  readonly stored: string[] = []
+  /** What becomes of the next writes; those after them are stored. */
+  readonly fates: (() => 'stored' | 'refused' | 'lost')[] = []
+
+  transact({ then }: Transaction): Promise<TransactionResult> {
+    const ids = then.flatMap((step) =>
+      'put' in step && step.put.startsWith(prefixes.openCommands(agentId)) ? [idOf(step.put)] : [],
+    )
+    const fate = ids.length === 0 ? 'stored' : (this.fates.shift()?.() ?? 'stored')
+    if (fate === 'lost') throw new StoreUnavailable('the answer is lost', { mayHaveHappened: true })
+    if (fate === 'stored') {
+      this.stored.push(...ids)
+      this.open += ids.length
+    }
+    return Promise.resolve({ succeeded: fate === 'stored', revision: 1n, results: then.map((step) => this.#do(step)) })
+  }
+
+  #do(step: Operation): OperationResult {
+    if ('count' in step) return { kind: 'get', items: [], more: false, count: this.open }
+    if (!('get' in step) || step.get !== keys.agent(agentId)) return { kind: 'get', items: [], more: false, count: 0 }
+    const value = agentRecord.serialize({ approval: 'approved', registeredAt: new Date().toISOString() })
+    const agent = { key: step.get, value: Buffer.from(value), createRevision: 1n, modRevision: 1n, lease: 0n }
+    return { kind: 'get', items: [agent], more: false, count: 1 }
+  }
+}
+
+/** What each of some commands that come at once is answered. */
+async function answers(store: ScriptedStore, ...ids: readonly string[]): Promise<readonly string[]> {
+  const lease = new HourlyLease({ expiry: () => Promise.resolve(1n) })
+  const intake = new CommandIntake({ store, agentId, lease, mostOpen })
+  const settled = await Promise.allSettled(
+    ids.map((commandId) => intake.add({ command: openCommand(commandId, { agentId }), payload: 1 })),
+  )
+  return settled.map((one) => (one.status === 'fulfilled' ? 'created' : (one.reason as Error).name))
+}
+
+test('what was refused is not stored by another try, although there is room by then', async () => {
+  const store = new ScriptedStore()
+  // The first comes alone and leaves room for one of the others.
+  store.open = mostOpen - 2
+  store.fates.push(
+    () => 'stored',
+    () => {
+      store.open -= 1
+      return 'refused'
+    },
+  )
+  expect(await answers(store, 'first', 'second', 'third')).toEqual(['created', 'created', QueueFull.name])
+  expect(store.stored).toEqual(['first', 'second'])
+})
+
+test('the queue is not said to be full to whom a write may have stored whose answer was lost', async () => {
+  const store = new ScriptedStore()
+  store.open = mostOpen - 1
+  store.fates.push(() => {
+    // Somebody else takes the room before it is looked again.
+    store.open = mostOpen
+    return 'lost'
+  })
+  expect(await answers(store, 'only')).toEqual([StoreUnavailable.name])
+})
