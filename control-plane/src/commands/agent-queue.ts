@@ -4,9 +4,10 @@ import type { KeyValue } from '../store/key-value.ts'
 import { keys, prefixes } from '../store/keys.ts'
 import { isAborted, Retry } from '../store/retry.ts'
 import type { AgentQueueOptions } from './agent-queue-options.ts'
+import { CommandOutcomes } from './command-outcomes.ts'
 import { type OpenCommand, payloadRecord } from './command-records.ts'
 import { endCommand, observeEnd } from './end-command.ts'
-import { endedWithoutAgent, endingOf, type Outcome } from './ending.ts'
+import { endedWithoutAgent, type Outcome } from './ending.ts'
 import { Fenced, FencedCommands, isPassing, itemsOf, putOpen } from './fenced-commands.ts'
 import { isUnderWay, nextSteps, type Step } from './next-steps.ts'
 import type { OpenEntry } from './open-commands.ts'
@@ -14,8 +15,6 @@ import { WakeUp } from './wake-up.ts'
 
 /** `received` is stored after so long at most, in milliseconds, together with others: nobody waits for it. */
 const RECEIVED_MS = 200
-/** How long a result may take to be stored, in milliseconds, before the agent has to repeat it. */
-const FINISH_MS = 20_000
 /** Most commands that one transaction ends: three steps each. */
 const MOST_ENDS = 32
 
@@ -33,6 +32,7 @@ type End = Extract<Step<OpenEntry>, { readonly kind: 'end' }>
 export class AgentQueue {
   readonly #options: AgentQueueOptions
   readonly #commands: FencedCommands
+  readonly #outcomes: CommandOutcomes
   readonly #closed = new AbortController()
   readonly #changed = new WakeUp()
   readonly #wallMs: () => number
@@ -52,6 +52,13 @@ export class AgentQueue {
       onChange: () => this.#changed.wake(),
       onGone: (commandId) => this.#forget(commandId),
       onUnreadable: (error) => this.#unreadable(error),
+    })
+    this.#outcomes = new CommandOutcomes({
+      ...options,
+      commands: this.#commands,
+      signal: this.#closed.signal,
+      wallMs: this.#wallMs,
+      onAgain: (commandId) => this.#received.delete(commandId),
     })
   }
 
@@ -86,36 +93,9 @@ export class AgentQueue {
     this.#changed.wake()
   }
 
-  /**
-   * Stores how a command ended. `stored`: it is, or was before, or there is no such command any more, so that the
-   * agent may forget it. `fenced`: another connection speaks for the agent.
-   * @throws StoreUnavailable, StoreFull where it may not be stored; the agent has to repeat it
-   */
-  async finish(outcome: Outcome): Promise<'stored' | 'fenced'> {
-    const { commandId } = outcome
-    const untilMs = performance.now() + FINISH_MS
-    const retry = new Retry()
-    /** The delivery whose outcome this is, once it is known. */
-    let delivery: string | undefined
-    for (;;) {
-      try {
-        if (this.#commands.open.get(commandId) === undefined) await this.#commands.read([commandId])
-        const entry = this.#commands.open.get(commandId)
-        // Ended before, or never given to anybody.
-        if (entry?.command.lastDelivery === undefined) return 'stored'
-        const { at } = entry.command.lastDelivery
-        delivery ??= at
-        // A try that failed was put back into the queue before.
-        const isOver = entry.command.state === 'queued' || at !== delivery
-        if (outcome.type === 'failed' && outcome.retryable && isOver) return 'stored'
-        if (await this.#store(entry, outcome)) return 'stored'
-      } catch (error) {
-        if (error instanceof Fenced) return 'fenced'
-        if (isAborted(this.#closed.signal) || performance.now() >= untilMs || !isPassing(error)) throw error
-        // Where it was stored without our knowing, the guard of the next attempt tells.
-        await retry.wait(this.#closed.signal)
-      }
-    }
+  /** Stores how a command ended. @see CommandOutcomes.store for what it answers and throws */
+  finish(outcome: Outcome): Promise<'stored' | 'fenced'> {
+    return this.#outcomes.store(outcome)
   }
 
   /** Ends everything; what the agent has is left to its next connection. */
@@ -204,7 +184,9 @@ export class AgentQueue {
       this.#unreadable(error)
       // Nobody could ever carry it out, and it would hold up its target.
       const failed = { type: 'failed', commandId, error: 'its payload cannot be read', retryable: false } as const
-      this.finish(failed).catch((cause: unknown) => this.#options.onFailed(cause))
+      this.finish(failed).catch((cause: unknown) => {
+        if (!(cause instanceof UnreadableRecord)) this.#options.onFailed(cause)
+      })
     }
   }
 
@@ -222,24 +204,6 @@ export class AgentQueue {
       this.#commands.gone(one.commandId, written.revision)
       observeEnd(this.#options.observeEnd, one)
     }
-  }
-
-  /** @returns whether it was stored; else what is known of the command has changed */
-  async #store(entry: OpenEntry, outcome: Outcome): Promise<boolean> {
-    const ending = endingOf(entry.command, outcome, this.#options.deliverer.epoch, this.#wallMs())
-    if (ending.kind === 'again') {
-      const written = await this.#commands.write([entry], [putOpen(ending.open)])
-      if (written === undefined) return false
-      this.#received.delete(outcome.commandId)
-      this.#commands.wrote(entry, ending.open, written.revision)
-      return true
-    }
-    const { done } = ending
-    const written = await this.#options.lease.use((lease) => this.#commands.write([entry], endCommand(done, lease)))
-    if (written === undefined) return false
-    this.#commands.gone(outcome.commandId, written.revision)
-    observeEnd(this.#options.observeEnd, done)
-    return true
   }
 
   async #storeReceived(entries: readonly OpenEntry[], nowMs: number): Promise<void> {

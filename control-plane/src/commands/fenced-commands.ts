@@ -34,8 +34,8 @@ export class FencedCommands {
 
   /**
    * One transaction, guarded by the fence and by the records that it was decided on.
-   * @returns `undefined` where a record had changed: then what it is now is known
-   * @throws Fenced
+   * @returns `undefined` where a record had changed: then what it is now is known, or that it cannot be read
+   * @throws Fenced; StoreUnavailable where nothing had changed: etcd went back to a backup
    */
   async write(entries: readonly OpenEntry[], then: readonly Operation[]): Promise<TransactionResult | undefined> {
     const { store, fence } = this.#options
@@ -50,14 +50,23 @@ export class FencedCommands {
     })
     if (written.succeeded) return written
     this.#takeIn(idsOf(entries), written)
+    const isAsBefore = entries.every(
+      ({ command, modRevision }) => this.open.get(command.commandId)?.modRevision === modRevision,
+    )
+    // Who decides again would decide the same, at once and for ever.
+    if (isAsBefore) throw new StoreUnavailable('etcd says less than it said before', { mayHaveHappened: false })
     return undefined
   }
 
-  /** Reads what the commands are now. @throws Fenced */
-  async read(commandIds: readonly string[]): Promise<void> {
-    const { store, fence, agentId } = this.#options
-    const wanted = [fence.key, ...commandIds.map((commandId) => keys.openCommand(agentId, commandId))]
-    this.#takeIn(commandIds, await store.transact({ when: [], then: wanted.map((key) => ({ get: key })) }))
+  /**
+   * What is known of a command, read where nothing is; `undefined` where it is not open.
+   * @throws Fenced, UnreadableRecord
+   */
+  async find(commandId: string): Promise<OpenEntry | undefined> {
+    if (this.open.get(commandId) === undefined) await this.#read(commandId)
+    const unreadable = this.open.unreadable(commandId)
+    if (unreadable !== undefined) throw unreadable
+    return this.open.get(commandId)
   }
 
   /** The command is not open any more: we ended it at this revision. */
@@ -70,6 +79,12 @@ export class FencedCommands {
   wrote(entry: OpenEntry, command: OpenCommand, modRevision: bigint): void {
     this.open.set(command.commandId, { ...entry, command, modRevision })
     this.#options.onChange()
+  }
+
+  async #read(commandId: string): Promise<void> {
+    const { store, fence, agentId } = this.#options
+    const wanted = [fence.key, keys.openCommand(agentId, commandId)]
+    this.#takeIn([commandId], await store.transact({ when: [], then: wanted.map((key) => ({ get: key })) }))
   }
 
   /** @param read the fence, then the open records of the commands */

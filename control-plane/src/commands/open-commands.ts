@@ -18,6 +18,8 @@ export interface OpenEntry {
  */
 export class OpenCommands {
   readonly #entries = new Map<string, OpenEntry>()
+  /** Commands whose newest record cannot be read. What was known of them before counts no more. */
+  readonly #unreadable = new Map<string, { readonly error: UnreadableRecord; readonly modRevision: bigint }>()
   /** Commands that are gone, with the revision of that, until the store's events have come so far. */
   readonly #gone = new Map<string, bigint>()
   readonly #onUnreadable: (error: UnreadableRecord) => void
@@ -40,11 +42,16 @@ export class OpenCommands {
     return this.#entries.get(commandId)
   }
 
+  /** Why the record of a command that is open cannot be read; `undefined` where it can, or where it is not open. */
+  unreadable(commandId: string): UnreadableRecord | undefined {
+    return this.#unreadable.get(commandId)?.error
+  }
+
   /** Takes in what the store tells. */
   apply(update: FollowUpdate): void {
     if (update.kind === 'snapshot') {
       const listed = new Set(update.items.map(({ key }) => idOf(key)))
-      for (const [commandId, { modRevision }] of this.#entries) {
+      for (const [commandId, { modRevision }] of [...this.#entries, ...this.#unreadable]) {
         if (!listed.has(commandId) && modRevision <= update.revision) this.gone(commandId, update.revision)
       }
       for (const item of update.items) this.put(item)
@@ -57,7 +64,7 @@ export class OpenCommands {
     for (const [commandId, revision] of this.#gone) if (revision <= update.revision) this.#gone.delete(commandId)
   }
 
-  /** Takes in a record as it was read. One that cannot be read is left alone, and told. */
+  /** Takes in a record as it was read. One that cannot be read is left alone, and told: nothing is decided by it. */
   put(item: KeyValue): void {
     const commandId = idOf(item.key)
     if (!this.#isNews(commandId, item.modRevision)) return
@@ -66,6 +73,8 @@ export class OpenCommands {
       this.set(commandId, { command: openCommandRecord.parse(item), createRevision, modRevision })
     } catch (error) {
       if (!(error instanceof UnreadableRecord)) throw error
+      this.#unreadable.set(commandId, { error, modRevision: item.modRevision })
+      if (this.#entries.delete(commandId)) this.#ordered = undefined
       this.#onUnreadable(error)
     }
   }
@@ -74,21 +83,28 @@ export class OpenCommands {
   set(commandId: string, entry: OpenEntry): void {
     if (!this.#isNews(commandId, entry.modRevision)) return
     this.#entries.set(commandId, entry)
+    this.#unreadable.delete(commandId)
     this.#ordered = undefined
   }
 
   /** The command was not open any more at this revision. */
   gone(commandId: string, revision: bigint): void {
-    const entry = this.#entries.get(commandId)
-    if (entry !== undefined && entry.modRevision > revision) return
+    const known = this.#knownOpen(commandId)
+    if (known !== undefined && known.modRevision > revision) return
     this.#gone.set(commandId, revision)
-    if (!this.#entries.delete(commandId)) return
+    if (known === undefined) return
+    this.#entries.delete(commandId)
+    this.#unreadable.delete(commandId)
     this.#ordered = undefined
     this.#onGone(commandId)
   }
 
+  #knownOpen(commandId: string): { readonly modRevision: bigint } | undefined {
+    return this.#entries.get(commandId) ?? this.#unreadable.get(commandId)
+  }
+
   #isNews(commandId: string, modRevision: bigint): boolean {
-    return modRevision > (this.#entries.get(commandId)?.modRevision ?? this.#gone.get(commandId) ?? 0n)
+    return modRevision > (this.#knownOpen(commandId)?.modRevision ?? this.#gone.get(commandId) ?? 0n)
   }
 }
 

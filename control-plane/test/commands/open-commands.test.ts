@@ -95,4 +95,20 @@ describe('open commands', () => {
     expect(idsOf(commands)).toEqual(['b'])
     expect(unreadable.map((error) => error.key)).toEqual([key('a')])
   })
+
+  test('that cannot be read any more are not what they were before, until they can be or are gone', () => {
+    const { commands, unreadable } = known()
+    commands.apply(put(item('a', 1)))
+    commands.apply(put(item('b', 2)))
+    for (const id of ['a', 'b']) commands.apply(put(item(id, 1, 5, '{"schema":9}')))
+    expect(idsOf(commands)).toEqual([])
+    expect([commands.unreadable('a'), commands.unreadable('b')]).toEqual(unreadable)
+    // What was read before that comes late.
+    commands.put(item('a', 1, 3))
+    expect(idsOf(commands)).toEqual([])
+    commands.apply(put(item('a', 1, 7)))
+    commands.apply({ kind: 'snapshot', revision: 8n, items: [item('a', 1, 7)] })
+    expect(idsOf(commands)).toEqual(['a'])
+    expect([commands.unreadable('a'), commands.unreadable('b')]).toEqual([undefined, undefined])
+  })
 })
