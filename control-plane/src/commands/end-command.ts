@@ -5,7 +5,10 @@ import { type DoneCommand, doneCommandRecord } from './command-records.ts'
 /** Told of each command that ended: its action, how, and the seconds since it was stored. */
 export type ObserveEnd = (action: string, outcome: string, seconds: number) => void
 
-/** The steps that end a command: what is kept of it goes with the lease. Guard them with the open record. */
+/**
+ * The steps that end a command: what is kept of it goes with the lease. Guard them with the open record. A command of
+ * which the payload is gone, whoever removed it, ends as well.
+ */
 export function endCommand(done: DoneCommand, lease: bigint): readonly Operation[] {
   const { agentId, commandId } = done
   return [

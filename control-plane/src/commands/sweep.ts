@@ -72,7 +72,7 @@ export class Sweep {
   }
 
   /**
-   * Sweeps once.
+   * Sweeps once. What cannot be ended or removed is left as it is, logged, and stops nothing else.
    * @returns what it left open: of one that was aborted, only a part
    * @throws StoreUnavailable, StoreFull
    */
@@ -83,7 +83,7 @@ export class Sweep {
         if (isAborted(signal)) return
         const command = this.#readable(item)
         if (command === undefined) left = { ...left, unreadable: left.unreadable + 1 }
-        else if (!(await this.#expired(command, item))) left = withOpen(left, command)
+        else if (!(await this.#alone(item.key, () => this.#expired(command, item)))) left = withOpen(left, command)
       }
     })
     await this.#pages(prefixes.agents, { keysOnly: true }, signal, (items) =>
@@ -121,6 +121,20 @@ export class Sweep {
     } while (after !== undefined && !isAborted(signal))
   }
 
+  /**
+   * Does something to one record, or to those of one agent. Where it fails because of them, and not because etcd is
+   * away or full, it is logged, and everything else goes on.
+   */
+  async #alone<Done>(key: string, work: () => Promise<Done>): Promise<Done | undefined> {
+    try {
+      return await work()
+    } catch (error) {
+      if (!(error instanceof Error) || isPassing(error)) throw error
+      this.#options.log.error('sweep-leaves-out', { key, error })
+      return undefined
+    }
+  }
+
   /** Ends a command that is past its deadline. @returns whether it was; who changed it first has seen to it */
   async #expired(command: OpenCommand, item: KeyValue): Promise<boolean> {
     const nowMs = this.#wallMs()
@@ -144,7 +158,8 @@ export class Sweep {
       for (const [index, agentId] of chunk.entries()) {
         const result = results[index]
         if (result?.kind === 'get' && result.count > mostDoneCommands) {
-          await this.#removeOldest(agentId, result.count - mostDoneCommands)
+          const surplus = result.count - mostDoneCommands
+          await this.#alone(prefixes.doneCommands(agentId), () => this.#removeOldest(agentId, surplus))
         }
       }
     }

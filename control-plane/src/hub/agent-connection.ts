@@ -8,7 +8,7 @@ import {
 import type { Log } from '@regent/runtime/logging/log.ts'
 import type { WebSocket } from 'ws'
 import type { AgentIdentity } from '../identity/agent-identity.ts'
-import { StoreUnavailable } from '../store/errors.ts'
+import { LeaseLost, StoreFull, StoreUnavailable } from '../store/errors.ts'
 import type { Lease } from '../store/lease.ts'
 import { AgentSocket } from './agent-socket.ts'
 import type { Refused, Registered, Registration, Registrations } from './registrations.ts'
@@ -37,7 +37,7 @@ export interface CommandQueue {
   /**
    * Stores how a command ended. Resolves when it is stored, or when there is nothing to store because it was stored
    * before or does not exist any more. `fenced`: another connection speaks for the agent now.
-   * @throws StoreUnavailable where it may not be stored
+   * @throws StoreUnavailable, StoreFull where it may not be stored; anything else where this pod cannot store it
    */
   finish(outcome: Outcome): Promise<'stored' | 'fenced'>
   /** Commands that wait to be sent. */
@@ -225,7 +225,13 @@ export class AgentConnection {
     } catch (error) {
       // The agent keeps the result until it is told that it is stored, and repeats it when it is connected again.
       const { log, identity } = this.#options
-      log.warn('result-unstored', { agent: identity.agentId, command: commandId, error: error as Error })
+      const said = { agent: identity.agentId, command: commandId, error: error as Error }
+      if (![StoreUnavailable, StoreFull, LeaseLost].some((passing) => error instanceof passing)) {
+        // Repeated at once it would fail again, and end the connection that the agent's other commands need.
+        log.error('result-unstored', said)
+        return
+      }
+      log.warn('result-unstored', said)
       this.close(ordinaryCodes.tryAgainLater, 'a result could not be stored; repeat it')
     } finally {
       this.#unanswered -= 1

@@ -21,7 +21,7 @@ export type Compare =
 /** One step of a transaction. A key may be written only once in it; a `get` sees what steps before it wrote. */
 export type Operation =
   | { readonly put: string; readonly value: string | Uint8Array; readonly lease?: bigint | undefined }
-  /** Puts a key that exists under a lease, its value as it is. A key that does not exist fails the transaction. */
+  /** Puts a key under a lease, its value as it is. One that was not there before the transaction is left alone. */
   | { readonly attach: string; readonly lease: bigint }
   | { readonly delete: string; readonly prefix?: boolean }
   | {

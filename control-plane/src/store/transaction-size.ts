@@ -5,8 +5,11 @@ import type { Operation, Transaction } from './key-value.ts'
 export const largestValueBytes = 1024 * 1024
 /** Largest transaction, in bytes of its keys and values; etcd itself refuses 1.5 MiB. */
 export const largestTransactionBytes = 1400 * 1024
-/** Most comparisons, and most steps of either branch, of a transaction: etcd's own default. */
-export const mostOperations = 128
+/**
+ * Most comparisons, and most steps of either branch, of a transaction: etcd's own default of 128, of which a step that
+ * has a condition of its own takes one more.
+ */
+export const mostOperations = 127
 
 /** What is said of a key besides it, such as a revision, in bytes. */
 const besideKeyBytes = 32

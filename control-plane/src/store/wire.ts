@@ -39,7 +39,10 @@ export function wireOperation(operation: Operation): Message<'RequestOp'> {
     return { requestPut: { key: Buffer.from(operation.put), value, lease: operation.lease ?? 0n } }
   }
   if ('attach' in operation) {
-    return { requestPut: { key: Buffer.from(operation.attach), ignoreValue: true, lease: operation.lease } }
+    const key = Buffer.from(operation.attach)
+    const put = { requestPut: { key, ignoreValue: true, lease: operation.lease } }
+    // etcd refuses a whole transaction that would put a key without its value, where there is none.
+    return { requestTxn: { compare: [wireCompare({ key: operation.attach, exists: true })], success: [put] } }
   }
   if ('count' in operation) {
     const { count, revision = 0n } = operation

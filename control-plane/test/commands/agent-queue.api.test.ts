@@ -151,16 +151,13 @@ describe('a command', () => {
     expect(place.outcomes).toEqual(['describe expired'])
   })
 
-  test('that cannot be read any more fails, and holds nobody up', async () => {
-    const { queue, sends, ends } = await place.connect()
-    const broken = await place.give('a')
-    const after = await place.give('a')
-    const payload = { put: `${prefixes.commandPayloads(place.agentId)}${broken}`, value: '{"schema":1}' }
-    await store.transact({ when: [], then: [payload] })
+  test('whose result cannot be kept has failed, and says so', async () => {
+    const { queue, sends } = await place.connect()
     queue.start()
-    expect(await sends(1)).toMatchObject([{ commandId: after }])
-    expect(ends).toEqual([])
-    expect(place.outcomes).toEqual(['describe failed'])
+    const commandId = await place.give()
+    await sends(1)
+    expect(await queue.finish(done(commandId, Array(50_000).fill(1e20) as number[]))).toBe('stored')
+    expect(await read(commandId)).toMatchObject({ state: 'failed', error: { code: 'failed' } })
   })
 })
 

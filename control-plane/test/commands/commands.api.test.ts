@@ -241,6 +241,15 @@ describe('a sweep', () => {
     expect(await Promise.all([sweep(), sweep()])).toEqual([left, left])
   })
 
+  test('ends what is past its deadline also where the payload is gone', async () => {
+    const commandId = await place.give('a')
+    await store.transact({ when: [], then: [{ delete: keys.commandPayload(place.agentId, commandId) }] })
+    place.aheadMs = 61_000
+    await sweep()
+    expect(place.outcomes).toEqual(['describe expired'])
+    expect(await openCount()).toBe(0)
+  })
+
   test('gives up what an agent was given only a day after its deadline', async () => {
     const { queue, sends } = await place.connect()
     const commandId = await place.give()

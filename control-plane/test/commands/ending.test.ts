@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
-import { doneCommandRecord } from '../../src/commands/command-records.ts'
-import { endedWithoutAgent, endingOf, type Outcome } from '../../src/commands/ending.ts'
+import { largestMessageBytes } from '@regent/contract/messages.ts'
+import { doneCommandRecord, payloadRecord } from '../../src/commands/command-records.ts'
+import { endedWithoutAgent, endingOf, largestResultBytes, type Outcome } from '../../src/commands/ending.ts'
 import { madeAtMs, openCommand } from './open-entry.ts'
 
 const under = openCommand('c', {
@@ -17,6 +18,34 @@ describe('a command that the agent has tried', () => {
       const ending = endingOf(under, { type: 'done', commandId: 'c', result }, '7', nowMs)
       expect(ending).toMatchObject({ kind: 'ended', done: { state: 'done', result, epoch: '7', deliveries: 1 } })
     }
+  })
+
+  test('has failed if its result cannot be kept, because it is longer than the message that told it', () => {
+    const long = (count: number): unknown => JSON.parse(`[${Array(count).fill('1e20').join(',')}]`)
+    const told = (result: unknown) => ({
+      type: 'done' as const,
+      commandId: 'c',
+      result: payloadRecord.fromJson('c', { schema: 1, payload: result }).payload,
+    })
+    // 21 digits and a comma each, where the agent sent four and a comma.
+    const most = Math.floor((largestResultBytes - 1) / 22)
+    expect(
+      Buffer.byteLength(
+        `[${Array(most + 1)
+          .fill('1e20')
+          .join(',')}]`,
+      ),
+    ).toBeLessThan(largestMessageBytes)
+    expect(endingOf(under, told(long(most)), '7', nowMs)).toMatchObject({ done: { state: 'done' } })
+    const ending = endingOf(under, told(long(most + 1)), '7', nowMs)
+    const message = expect.stringMatching(
+      `at most ${largestResultBytes} bytes of JSON, got ${(most + 1) * 22 + 1}$`,
+    ) as unknown
+    expect(ending).toMatchObject({
+      kind: 'ended',
+      done: { state: 'failed', error: { code: 'failed', message }, epoch: '7' },
+    })
+    expect(ending).not.toHaveProperty('done.result')
   })
 
   test('has failed for good with the words of the agent', () => {

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { waitFor } from '../../../test/cluster/wait-for.ts'
 import { UnreadableRecord } from '../../src/store/errors.ts'
+import type { Operation } from '../../src/store/key-value.ts'
 import { keys } from '../../src/store/keys.ts'
 import type { Store } from '../../src/store/store.ts'
 import { Etcd } from '../support/etcd.ts'
@@ -93,4 +94,18 @@ test('a command that waits and cannot be read any more is left alone, and holds 
   expect(sent).toHaveLength(1)
   expect(ends).toEqual([])
   expect(text((await store.get(keyOf(waits))).found)).toBe(newer)
+})
+
+test.each<readonly [string, (key: string) => Operation]>([
+  ['cannot be read any more', (key) => ({ put: key, value: '{"schema":1}' })],
+  ['is gone', (key) => ({ delete: key })],
+])('a command whose payload %s fails, and holds nobody up', async (_, change) => {
+  const { queue, sends, ends } = await place.connect()
+  const broken = await place.give('a')
+  const after = await place.give('a')
+  await store.transact({ when: [], then: [change(keys.commandPayload(place.agentId, broken))] })
+  queue.start()
+  expect(await sends(1)).toMatchObject([{ commandId: after }])
+  expect(ends).toEqual([])
+  expect(place.outcomes).toEqual(['describe failed'])
 })

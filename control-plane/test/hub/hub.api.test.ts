@@ -7,6 +7,7 @@ import type { CommandQueue, Outcome } from '../../src/hub/agent-connection.ts'
 import { AgentsServer } from '../../src/hub/agents-server.ts'
 import { Hub } from '../../src/hub/hub.ts'
 import type { AgentIdentity } from '../../src/identity/agent-identity.ts'
+import { LeaseLost, StoreFull, StoreUnavailable, UnreadableRecord } from '../../src/store/errors.ts'
 import { keys, prefixes } from '../../src/store/keys.ts'
 import type { Store } from '../../src/store/store.ts'
 import { Etcd } from '../support/etcd.ts'
@@ -375,6 +376,34 @@ describe('results', () => {
     expect((await agent.ended).code).toBe(4409)
     expect(agent.messages.some(({ type }) => type === 'stored')).toBe(false)
   })
+
+  test('that this pod cannot store are not acknowledged, and end no connection that others need', async () => {
+    const { register, queues, log } = await pod('a')
+    const agent = await register()
+    await agent.told('registered')
+    const [queue] = queues
+    if (queue !== undefined) queue.answer = () => Promise.reject(new UnreadableRecord('c-1', 'of a newer schema'))
+    agent.say({ type: 'done', commandId: 'c-1', result: 1 })
+    await eventually('the line of the log', () => log.events().includes('result-unstored'))
+    if (queue !== undefined) queue.answer = () => Promise.resolve('stored')
+    agent.say({ type: 'done', commandId: 'c-2', result: 1 })
+    await agent.told('stored', ({ commandId }) => commandId === 'c-2')
+    expect(agent.messages.filter(({ type }) => type === 'stored')).toHaveLength(1)
+    expect(agent.socket.readyState).toBe(1)
+  })
+
+  test.each([new StoreUnavailable('away', { mayHaveHappened: true }), new StoreFull('full'), new LeaseLost('gone')])(
+    'that could not be stored by %p end the connection, so that they are repeated',
+    async (error) => {
+      const { register, queues } = await pod('a')
+      const agent = await register()
+      await agent.told('registered')
+      const [queue] = queues
+      if (queue !== undefined) queue.answer = () => Promise.reject(error)
+      agent.say({ type: 'done', commandId: 'c-1', result: 1 })
+      expect((await agent.ended).code).toBe(1013)
+    },
+  )
 
   test('that come faster than they are stored wait in the agent', async () => {
     const { register, queues } = await pod('a')

@@ -129,7 +129,7 @@ describe('a transaction', () => {
     ])
   })
 
-  test('counts keys, and puts a key under a lease without its value', async () => {
+  test('counts keys, and puts a key under a lease without its value where it is there', async () => {
     const key = keys.openCommand('attached', 'a')
     await put(key, 'value')
     const lease = await store.expiry(60)
@@ -145,15 +145,20 @@ describe('a transaction', () => {
     const { found } = await store.get(key)
     expect(found).toMatchObject({ lease, modRevision: revision })
     expect(text(found)).toBe('value')
-    const nothing = store.transact({
-      when: [],
-      then: [
-        { attach: absent, lease },
-        { put: key, value: 'x' },
-      ],
-    })
-    await expect(nothing).rejects.toThrow(StoreRefused)
-    expect(text((await store.get(key)).found)).toBe('value')
+    const attachAbsent = (value: string) =>
+      store.transact({
+        when: [],
+        then: [
+          { attach: absent, lease },
+          { put: key, value },
+        ],
+      })
+    expect(await attachAbsent('alone')).toMatchObject({ succeeded: true, results: [{ kind: 'put' }, { kind: 'put' }] })
+    expect(text((await store.get(key)).found)).toBe('alone')
+    // Those of one moment are steps of one transaction.
+    await Promise.all([attachAbsent('first'), attachAbsent('second'), put(keys.agent('attached'), 'beside')])
+    expect(text((await store.get(key)).found)).toBe('second')
+    expect((await store.get(absent)).found).toBeUndefined()
   })
 
   test('that is too large is refused before anything of it is written', async () => {
@@ -405,7 +410,7 @@ describe('a call', () => {
       observe: (request, outcome, seconds) => told.push([request, outcome, seconds >= 0]),
     })
     await observed.get(keys.agent('a'))
-    await expect(observed.transact({ when: [], then: [{ attach: absent, lease: 1n }] })).rejects.toThrow()
+    await expect(observed.transact({ when: [], then: [{ put: absent, value: '', lease: 1n }] })).rejects.toThrow()
     await proxy.set('freeze')
     await expect(observed.get(keys.agent('a'), { timeoutMs: 100 })).rejects.toThrow(StoreUnavailable)
     const aborted = observed.get(keys.agent('a'), { signal: AbortSignal.abort(new Error('enough')) })
