@@ -276,14 +276,14 @@ export const controlPlane = program('control-plane', {
       name: `${metricPrefix}commands_total`,
       type: 'counter',
       labels: ['action', 'outcome'],
-      help: 'commands that ended at this pod: done, failed, expired, cancelled or poisoned',
+      help: 'commands that ended at this pod: done, failed, expired, cancelled or poisoned; an action that the contract does not name is unknown',
     },
     commandDuration: {
       name: `${metricPrefix}command_duration_seconds`,
       type: 'histogram',
       labels: ['action'],
       buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800],
-      help: 'from a command being stored until its result is',
+      help: 'from a command being stored until its result is; an action that the contract does not name is unknown',
     },
     storeDuration: {
       name: `${metricPrefix}store_request_duration_seconds`,

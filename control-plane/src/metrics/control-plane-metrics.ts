@@ -1,3 +1,4 @@
+import { actions, unknownAction } from '@regent/contract/actions.ts'
 import { controlPlane } from '@regent/contract/control-plane.ts'
 import { declaredMetrics, type Instruments } from '@regent/runtime/metrics/declared-metrics.ts'
 import { collectDefaultMetrics, Registry } from 'prom-client'
@@ -79,8 +80,9 @@ export class ControlPlaneMetrics {
   readonly observeStore = (request: string, outcome: string, seconds: number): void =>
     this.instruments.storeDuration.observe({ request, outcome }, seconds)
 
-  /** A command ended. */
-  readonly observeCommand = (action: string, outcome: string, seconds: number): void => {
+  /** A command ended. Which action it asked for is up to a client: one that is not of the contract gets no series. */
+  readonly observeCommand = (asked: string, outcome: string, seconds: number): void => {
+    const action = actions.includes(asked) ? asked : unknownAction
     this.instruments.commands.inc({ action, outcome })
     this.instruments.commandDuration.observe({ action }, seconds)
   }

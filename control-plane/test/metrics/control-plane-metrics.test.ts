@@ -56,6 +56,19 @@ test('what is now is read at each scrape', async () => {
   expect(await samples(metrics, 'regent_agents')).toMatchObject({ 'health=online': 0, 'health=stale': 0 })
 })
 
+test('commands make no series of their own, whatever actions they ask for', async () => {
+  const metrics = new ControlPlaneMetrics()
+  for (const action of ['describe', 'unknown', 'a1', 'a2', 'constructor']) metrics.observeCommand(action, 'failed', 1)
+  expect(await samples(metrics, 'regent_commands_total')).toEqual({
+    'action=describe,outcome=failed': 1,
+    'action=unknown,outcome=failed': 4,
+  })
+  expect(await samples(metrics, 'regent_command_duration_seconds_count')).toEqual({
+    'action=describe': 1,
+    'action=unknown': 4,
+  })
+})
+
 test('commands that ended and requests to etcd are counted and timed', async () => {
   const metrics = new ControlPlaneMetrics()
   metrics.observeCommand('describe', 'poisoned', 4)
