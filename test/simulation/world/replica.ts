@@ -101,6 +101,7 @@ export class Replica implements HasApiServer, HasControlPlane, HasPeers {
         metrics: {
           observeLink: () => undefined,
           countLinkAttempt: () => undefined,
+          countFenced: () => undefined,
           countCommand: () => undefined,
           observePhase: () => undefined,
         },
