@@ -7,6 +7,7 @@ import { listen } from '@regent/runtime/listen.ts'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { TlsSettings } from '../http/tls-files.ts'
 import { flushTogether } from './flush-together.ts'
+import { RefusedUpgrades } from './refused-upgrades.ts'
 
 /** Nobody who means well needs longer to send the few headers of a handshake, in milliseconds. */
 const handshakeMilliseconds = 5_000
@@ -15,6 +16,8 @@ const mostHeaderBytes = 16 * 1024
 const mostHandshakes = 256
 /** After how long a client that was told to come back may do so, in seconds. */
 const retryAfterSeconds = 1
+/** How long requests that are under way when the port closes may take to be answered, in milliseconds. */
+const closeMilliseconds = 2_000
 
 /** An answer instead of a connection. */
 export interface Refusal {
@@ -48,6 +51,7 @@ export class AgentsServer<Identity> {
   readonly #options: AgentsServerOptions<Identity>
   readonly #server: Server | TlsServer
   readonly #sockets: WebSocketServer
+  readonly #refused = new RefusedUpgrades()
   #handshakes = 0
   #isOpen = true
 
@@ -90,12 +94,18 @@ export class AgentsServer<Identity> {
     if ('setSecureContext' in this.#server) this.#server.setSecureContext(withoutTickets(tls))
   }
 
-  /** Takes no connection any more. Those that are open stay: their owners end them. */
+  /**
+   * Takes no connection any more, and resolves when all are over. Agents that are connected stay: their owners end
+   * them. Whoever else keeps a connection open is cut off.
+   */
   async close(): Promise<void> {
     this.#isOpen = false
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
-    this.#server.closeIdleConnections()
+    this.#refused.destroy()
+    // A server that closes watches no time limits any more: a request that never ends would be waited for.
+    const late = setTimeout(() => this.#server.closeAllConnections(), closeMilliseconds)
     await closed
+    clearTimeout(late)
   }
 
   /** A standby asks whether it could connect: it could where this answers 204. */
@@ -110,7 +120,7 @@ export class AgentsServer<Identity> {
     socket.on('error', () => socket.destroy())
     const judged = await this.#judge(request, connectPath)
     if (!('identity' in judged)) {
-      refuse(socket, judged)
+      this.#refused.answer(socket, responseOf(judged))
       return
     }
     flushTogether(socket)
@@ -176,10 +186,10 @@ function headersOf(status: number): Readonly<Record<string, string>> {
   }
 }
 
-/** Answers a handshake with HTTP and ends the connection. */
-function refuse(socket: Duplex, { status, message }: Answer): void {
+/** An answer to a handshake as HTTP, after which the connection ends. */
+function responseOf({ status, message }: Answer): string {
   const body = `${message}\n`
   const headers = { ...headersOf(status), connection: 'close', 'content-length': String(Buffer.byteLength(body)) }
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${body}`)
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${body}`
 }

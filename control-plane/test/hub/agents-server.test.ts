@@ -121,6 +121,45 @@ test('a handshake that never ends is cut off', async () => {
   expect(answer.toString()).toContain(' 408 ')
 }, 15_000)
 
+describe('a client that keeps its half of the connection open', () => {
+  /** Asks for a WebSocket with bad credentials, and never ends what it was answered on. */
+  async function refusedHalfOpen(port: number) {
+    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+    socket.on('error', () => undefined)
+    ends.push(() => void socket.destroy())
+    const head = [
+      `GET ${connectPath} HTTP/1.1`,
+      'host: pod',
+      'connection: upgrade',
+      'upgrade: websocket',
+      'sec-websocket-version: 13',
+      `sec-websocket-key: ${Buffer.alloc(16).toString('base64')}`,
+      `sec-websocket-protocol: ${subprotocol}`,
+    ]
+    socket.write(`${head.join('\r\n')}\r\n\r\n`)
+    const [answer] = (await once(socket, 'data')) as [Buffer]
+    expect(answer.toString()).toMatch(/^HTTP\/1.1 401 .*who are you\?\n$/s)
+    if (!socket.readableEnded) await once(socket, 'end')
+    return socket
+  }
+
+  test('holds no connection after it was refused', async () => {
+    const { port, dial, agents } = await started(byHeader, 3)
+    for (let client = 0; client < 6; client += 1) await refusedHalfOpen(port)
+    await once(dial(), 'open')
+    expect(agents.length).toBe(1)
+  })
+
+  test('does not keep the port from closing, whether it was refused or says nothing', async () => {
+    const { port, server } = await started()
+    const silent = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+    ends.push(() => void silent.destroy())
+    await once(silent, 'connect')
+    await refusedHalfOpen(port)
+    await server.close()
+  })
+})
+
 test('credentials that are checked slowly do not pile up without bound', async () => {
   const checked = Promise.withResolvers<undefined>()
   const full = Promise.withResolvers<undefined>()
