@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Log } from '@regent/runtime/logging/log.ts'
 import { connectionRecord, statusRecord, type StatusRecord } from '../agents/agent-records.ts'
-import { StoreUnavailable } from '../store/errors.ts'
+import { isPassing } from '../commands/fenced-commands.ts'
 import { keys } from '../store/keys.ts'
 import type { Lease } from '../store/lease.ts'
 import type { Store } from '../store/store.ts'
@@ -103,7 +103,7 @@ export class AgentStatus {
     return succeeded
   }
 
-  /** A connection is over: unless another one speaks for the agent, it is offline. Tried until etcd answers. */
+  /** A connection is over: unless another one speaks for the agent, it is offline. Tried until etcd takes it. */
   async left({ agentId, connectionId, fence }: Registered): Promise<void> {
     this.#written.delete(connectionId)
     const { store, signal, log } = this.#options
@@ -122,7 +122,7 @@ export class AgentStatus {
         })
         return
       } catch (error) {
-        if (!(error instanceof StoreUnavailable)) throw error
+        if (!isPassing(error)) throw error
         log.info('leaving-unwritten', { agent: agentId, error })
         await pause(retryMs * (1 + Math.random()), undefined, { signal }).catch(() => undefined)
       }

@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, test } from '@jest/globals'
+import { waitFor } from '../../../test/cluster/wait-for.ts'
 import { AgentStatus } from '../../src/hub/agent-status.ts'
 import type { Registered } from '../../src/hub/registrations.ts'
-import { StoreUnavailable } from '../../src/store/errors.ts'
+import { StoreFull, StoreUnavailable, TooLarge } from '../../src/store/errors.ts'
 import type { Transaction, TransactionResult } from '../../src/store/key-value.ts'
 
 const registered: Registered = {
@@ -18,9 +19,11 @@ const log = { debug: () => undefined, info: () => undefined, warn: () => undefin
 /** Writes that were asked for and are answered by the test, in the order in which they came. */
 let asked: { readonly wrote: string; readonly answer: (error?: Error) => void }[]
 let status: AgentStatus
+let stop: AbortController
 
 beforeEach(() => {
   asked = []
+  stop = new AbortController()
   const transact = ({ then }: Transaction): Promise<TransactionResult> =>
     new Promise((resolve, reject) => {
       const health = then.flatMap((operation) =>
@@ -34,7 +37,7 @@ beforeEach(() => {
     store: { transact, get: () => Promise.reject(new Error('nothing is read')) },
     pod: { name: 'pod', uid: 'uid' },
     log,
-    signal: new AbortController().signal,
+    signal: stop.signal,
   })
 })
 
@@ -89,5 +92,35 @@ describe('how an agent is', () => {
     await answer(1)
     await left
     expect(wrote()).toEqual(['suspended', 'offline'])
+  })
+
+  test.each([
+    ['away', new StoreUnavailable('away', { mayHaveHappened: false })],
+    ['full', new StoreFull('no room left')],
+  ])('is offline once etcd takes it, where it is %s when the connection ends', async (_, error) => {
+    const left = status.left(registered)
+    await turn()
+    await answer(0, error)
+    await waitFor('another attempt', () => asked.length > 1, { seconds: 10, everyMilliseconds: 20 })
+    expect(wrote()).toEqual(['offline', 'offline'])
+    await answer(1)
+    await left
+  })
+
+  test('is not tried to be written for ever where etcd stays full: only as long as the pod lives', async () => {
+    const left = status.left(registered)
+    await turn()
+    stop.abort()
+    await answer(0, new StoreFull('no room left'))
+    await left
+    expect(wrote()).toEqual(['offline'])
+  })
+
+  test('is not written again where that would never work', async () => {
+    const left = status.left(registered)
+    await turn()
+    const failure = new TooLarge('larger than the store takes')
+    asked[0]?.answer(failure)
+    await expect(left).rejects.toBe(failure)
   })
 })
