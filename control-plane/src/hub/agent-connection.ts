@@ -92,7 +92,6 @@ export class AgentConnection {
   #health: Health = 'online'
   #unanswered = 0
   #hasIgnored = false
-  #isClosed = false
 
   constructor(options: AgentConnectionOptions) {
     this.#options = options
@@ -191,7 +190,7 @@ export class AgentConnection {
       this.#socket.send({ type: 'registered', connectionId, heartbeatIntervalSeconds, protocolVersion })
       onRegistered(this, outcome)
       // It may have been closed meanwhile: then it is entered, and left by whoever hears of the end.
-      if (this.#isClosed) return
+      if (this.#socket.isOver) return
       this.#queue = openQueue(outcome, this.#queueEvents())
       this.#queue.start()
       this.#watchSilence()
@@ -290,7 +289,6 @@ export class AgentConnection {
   }
 
   async #ended(code: number): Promise<void> {
-    this.#isClosed = true
     clearTimeout(this.#registrationTimer)
     clearTimeout(this.#staleTimer)
     clearTimeout(this.#expiryTimer)

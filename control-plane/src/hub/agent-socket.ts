@@ -63,6 +63,11 @@ export class AgentSocket {
     })
   }
 
+  /** Whether it was closed, or is being closed: what is sent from now on goes nowhere. */
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
   /** Sends a message; one that is sent after the end goes nowhere. */
   send(message: ControlPlaneMessage): void {
     if (this.#isOver) return

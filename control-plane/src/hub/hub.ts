@@ -11,6 +11,7 @@ import { AgentConnection, type CommandQueue, type Health, ordinaryCodes, type Qu
 import { AgentStatus } from './agent-status.ts'
 import { FenceConflicts } from './fence-conflicts.ts'
 import { sweepOffline } from './offline-sweep.ts'
+import { OpenConnections } from './open-connections.ts'
 import { PodPresence, podRecord } from './pod-presence.ts'
 import { excessOf } from './rebalance.ts'
 import { type Refused, type Registered, type Registration, Registrations } from './registrations.ts'
@@ -48,8 +49,7 @@ export class Hub {
   readonly #presence: PodPresence
   readonly #status: AgentStatus
   readonly #conflicts = new FenceConflicts()
-  /** Every connection, also those that have not registered. */
-  readonly #open = new Set<AgentConnection>()
+  readonly #open = new OpenConnections()
   /** By agent: the connection that registered last here. */
   readonly #registered = new Map<string, AgentConnection>()
   readonly #stop = new AbortController()
@@ -97,13 +97,7 @@ export class Hub {
     const { store, log } = this.#options
     const { signal } = this.#stop
     this.#presence.start()
-    this.#tasks = [
-      this.#rounds(),
-      watchRights(store, signal, log, {
-        connections: () => this.#registered.values(),
-        connectionOf: (agentId) => this.#registered.get(agentId),
-      }),
-    ]
+    this.#tasks = [this.#rounds(), watchRights(store, signal, log, this.#open)]
   }
 
   /** Takes an agent that proved who it is. */

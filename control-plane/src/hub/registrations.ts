@@ -15,11 +15,12 @@ import {
 } from '../agents/agent-records.ts'
 import type { AgentIdentity } from '../identity/agent-identity.ts'
 import { StoreUnavailable } from '../store/errors.ts'
-import type { KeyValue } from '../store/key-value.ts'
+import type { Compare, KeyValue } from '../store/key-value.ts'
 import { keys } from '../store/keys.ts'
 import type { Lease } from '../store/lease.ts'
 import type { Store } from '../store/store.ts'
 import { admit, type Admission, type Leadership } from './admission.ts'
+import { keyRightOf } from './stored-key.ts'
 
 export type Registration = Extract<AgentMessage, { readonly type: 'register' }>
 
@@ -49,6 +50,13 @@ export interface RegistrationsOptions {
   readonly pod: { readonly name: string; readonly uid: string }
   /** @default the time of day */
   readonly now?: () => Date
+}
+
+/** What a registration is decided on. */
+interface Stored {
+  readonly agent: KeyValue | undefined
+  readonly fence: KeyValue | undefined
+  readonly key: KeyValue | undefined
 }
 
 /** How often a registration is tried again that another one got ahead of. */
@@ -105,7 +113,9 @@ export class Registrations {
     lease: Lease,
   ): Promise<Registered | Refused | undefined> {
     const { agentId } = message
-    const stored = await this.#read(agentId)
+    const stored = await this.#read(agentId, identity.keyId)
+    const key = identity.keyId === undefined ? undefined : keyRightOf(stored.key, this.#now().getTime())
+    if (key?.counts === false) return ofCredentials(key.why)
     const agent = stored.agent === undefined ? undefined : agentRecord.parse(stored.agent)
     const approval = agent?.approval ?? (identity.by === 'serviceAccount' ? 'approved' : 'pending')
     if (approval !== 'approved') {
@@ -130,6 +140,7 @@ export class Registrations {
         when: [
           { key: keys.agent(agentId), modRevision: stored.agent?.modRevision ?? 0n },
           { key: keys.fence(agentId), modRevision: stored.fence?.modRevision ?? 0n },
+          ...asRead(stored.key),
         ],
         then: [
           { put: keys.agent(agentId), value: agentRecord.serialize(described(agent, message, at)) },
@@ -170,13 +181,13 @@ export class Registrations {
     }
   }
 
-  async #read(agentId: string): Promise<{ agent: KeyValue | undefined; fence: KeyValue | undefined }> {
-    const { results } = await this.#options.store.transact({
-      when: [],
-      then: [{ get: keys.agent(agentId) }, { get: keys.fence(agentId) }],
-    })
-    const [agent, fence] = results.map((result) => (result.kind === 'get' ? result.items[0] : undefined))
-    return { agent, fence }
+  /** @param keyId the key that the connection was opened with */
+  async #read(agentId: string, keyId: string | undefined): Promise<Stored> {
+    const read = [keys.agent(agentId), keys.fence(agentId)]
+    if (keyId !== undefined) read.push(keys.agentKey(agentId, keyId))
+    const { results } = await this.#options.store.transact({ when: [], then: read.map((key) => ({ get: key })) })
+    const [agent, fence, key] = results.map((result) => (result.kind === 'get' ? result.items[0] : undefined))
+    return { agent, fence, key }
   }
 
   /** Enters an agent that nobody has decided on, so that an administrator sees it. */
@@ -202,16 +213,20 @@ function otherProtocol(message: Registration): Refused {
 }
 
 function notOfCredentials({ agentId, pod }: AgentIdentity, message: Registration): Refused | undefined {
-  const credentials = (reason: string): Refused => ({
-    code: closeCodes.unauthenticated,
-    reason,
-    outcome: 'credentials',
-  })
-  if (message.agentId !== agentId) return credentials(`these credentials are of agent '${agentId}'`)
+  if (message.agentId !== agentId) return ofCredentials(`these credentials are of agent '${agentId}'`)
   if (pod !== undefined && !message.holder.startsWith(`${pod.name}_${pod.uid}_`)) {
-    return credentials('the holder is not in the pod that the token is bound to')
+    return ofCredentials('the holder is not in the pod that the token is bound to')
   }
   return undefined
+}
+
+function ofCredentials(reason: string): Refused {
+  return { code: closeCodes.unauthenticated, reason, outcome: 'credentials' }
+}
+
+/** A key that is as it was read. */
+function asRead(key: KeyValue | undefined): readonly Compare[] {
+  return key === undefined ? [] : [{ key: key.key, modRevision: key.modRevision }]
 }
 
 function spokenBy({ protocolVersion: newest, oldestProtocolVersion: oldest = newest }: Registration): ProtocolVersions {

@@ -7,24 +7,20 @@ import { agentIdOf, idOf, keys, prefixes } from '../store/keys.ts'
 import { isAborted } from '../store/retry.ts'
 import type { FollowUpdate, Store } from '../store/store.ts'
 import { type AgentConnection, ordinaryCodes } from './agent-connection.ts'
+import type { OpenConnections } from './open-connections.ts'
 
 const retryMs = 1_000
 
-/** The connections of this pod. */
-export interface Connections {
-  readonly connections: () => Iterable<AgentConnection>
-  readonly connectionOf: (agentId: string) => AgentConnection | undefined
-}
-
 /**
  * Closes connections that have lost the right to speak for their agent: somebody newer registered at another pod, the
- * agent was rejected or removed, its key was revoked. Nothing depends on how soon: every write compares the fence.
+ * agent was rejected or removed, its key was revoked. A key counts from the handshake on: the connection may be
+ * registering. Nothing depends on how soon: every write compares the fence.
  */
 export async function watchRights(
   store: Pick<Store, 'follow'>,
   signal: AbortSignal,
   log: Log,
-  own: Connections,
+  own: OpenConnections,
 ): Promise<void> {
   const followed = [
     [prefixes.fences, judgeFence],
@@ -49,7 +45,7 @@ export async function watchRights(
 /** Judges one connection by what is stored at a key now, or that nothing is. */
 type Judge = (connection: AgentConnection, key: string, stored: KeyValue | undefined) => void
 
-function apply(update: FollowUpdate, own: Connections, judge: Judge, log: Log): void {
+function apply(update: FollowUpdate, own: OpenConnections, judge: Judge, log: Log): void {
   const judged = (connection: AgentConnection, key: string, stored: KeyValue | undefined): void => {
     try {
       judge(connection, key, stored)
@@ -59,11 +55,10 @@ function apply(update: FollowUpdate, own: Connections, judge: Judge, log: Log): 
   }
   if (update.kind === 'snapshot') {
     const stored = new Map(update.items.map((item) => [item.key, item]))
-    for (const connection of own.connections()) {
+    for (const connection of own) {
       for (const key of rightsOf(connection)) {
         // Registered after the list was read: a change will tell.
-        if (key === connection.registered?.fence.key && connection.registered.fence.modRevision > update.revision)
-          continue
+        if ((connection.registered?.fence.modRevision ?? 0n) > update.revision) continue
         if (judge === judgeOf(key)) judged(connection, key, stored.get(key))
       }
     }
@@ -71,19 +66,17 @@ function apply(update: FollowUpdate, own: Connections, judge: Judge, log: Log): 
   }
   for (const event of update.events) {
     const key = event.kind === 'put' ? event.item.key : event.key
-    const connection = own.connectionOf(judge === judgeKey ? agentIdOf(key) : idOf(key))
-    if (connection !== undefined) judged(connection, key, event.kind === 'put' ? event.item : undefined)
+    for (const connection of own.of(judge === judgeKey ? agentIdOf(key) : idOf(key))) {
+      judged(connection, key, event.kind === 'put' ? event.item : undefined)
+    }
   }
 }
 
 /** What a connection's right rests on. */
-function rightsOf({ registered, identity }: AgentConnection): readonly string[] {
-  if (registered === undefined) return []
-  const { agentId } = registered
+function rightsOf({ registered, identity: { agentId, keyId } }: AgentConnection): readonly string[] {
   return [
-    keys.fence(agentId),
-    keys.agent(agentId),
-    ...(identity.keyId === undefined ? [] : [keys.agentKey(agentId, identity.keyId)]),
+    ...(registered === undefined ? [] : [keys.fence(agentId), keys.agent(agentId)]),
+    ...(keyId === undefined ? [] : [keys.agentKey(agentId, keyId)]),
   ]
 }
 
@@ -105,6 +98,7 @@ function judgeFence(connection: AgentConnection, _: string, stored: KeyValue | u
 }
 
 function judgeAgent(connection: AgentConnection, _: string, stored: KeyValue | undefined): void {
+  if (connection.registered === undefined) return
   if (stored === undefined) connection.close(closeCodes.offboarded, 'this agent was removed')
   else if (agentRecord.parse(stored).approval !== 'approved') {
     connection.close(closeCodes.notApproved, 'this agent is not approved any more')

@@ -1,18 +1,16 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
-import { recordedLog } from '@regent/runtime/test/support/recorded-log.ts'
 import { waitFor } from '../../../test/cluster/wait-for.ts'
 import { connectionRecord, fenceRecord, statusRecord } from '../../src/agents/agent-records.ts'
 import { AgentRegistry } from '../../src/agents/agent-registry.ts'
-import type { CommandQueue, Outcome } from '../../src/hub/agent-connection.ts'
-import { AgentsServer } from '../../src/hub/agents-server.ts'
-import { Hub } from '../../src/hub/hub.ts'
 import type { AgentIdentity } from '../../src/identity/agent-identity.ts'
 import { LeaseLost, StoreFull, StoreUnavailable, UnreadableRecord } from '../../src/store/errors.ts'
+import { agentKeyRecord } from '../../src/identity/agent-keys.ts'
 import { keys, prefixes } from '../../src/store/keys.ts'
 import type { Store } from '../../src/store/store.ts'
 import { Etcd } from '../support/etcd.ts'
-import { RecordedAgent, registration } from '../support/recorded-agent.ts'
+import { registration } from '../support/recorded-agent.ts'
 import { openStore } from '../support/store.ts'
+import { startPod, type TestPod, type TestPodOptions } from './test-pod.ts'
 
 let etcd: Etcd
 let observer: Store
@@ -29,6 +27,11 @@ let ends: (() => Promise<void> | void)[]
 beforeEach(async () => {
   ends = []
   await observer.transact({ when: [], then: [{ delete: prefixes.everything, prefix: true }] })
+  const key = { hash: '0'.repeat(64), createdAt: '2026-03-01T12:00:00Z', createdBy: 'ada' }
+  await observer.transact({
+    when: [],
+    then: [{ put: keys.agentKey('local', 'abcdefgh'), value: agentKeyRecord.serialize(key) }],
+  })
 })
 afterEach(async () => {
   for (const end of ends.reverse()) await end()
@@ -45,83 +48,18 @@ const identities: Readonly<Record<string, AgentIdentity>> = {
   soon: { agentId: 'local', by: 'key', keyId: 'abcdefgh', expiresAt: new Date(Date.now() + 10) },
 }
 
-interface Pod {
-  readonly hub: Hub
-  readonly store: Store
-  readonly port: number
-  readonly queues: TestQueue[]
-  readonly log: ReturnType<typeof recordedLog>
-  /** What was told for metrics of each registration. */
-  readonly counted: string[]
-  readonly dial: (bearer?: string) => Promise<RecordedAgent>
-  /** Connects and registers. */
-  readonly register: (leadership?: Parameters<typeof registration>[0], bearer?: string) => Promise<RecordedAgent>
-}
-
-class TestQueue implements CommandQueue {
-  readonly waiting = 0
-  readonly calls: string[] = []
-  answer: () => Promise<'stored' | 'fenced'> = () => Promise.resolve('stored')
-  start = (): void => void this.calls.push('start')
-  pause = (): void => void this.calls.push('pause')
-  received = (commandId: string): void => void this.calls.push(`received ${commandId}`)
-  close = (): Promise<void> => Promise.resolve(void this.calls.push('close'))
-  finish(outcome: Outcome): Promise<'stored' | 'fenced'> {
-    this.calls.push(`${outcome.type} ${outcome.commandId}`)
-    return this.answer()
-  }
-}
-
-/** A pod of the control plane as far as agents see it. */
-async function pod(name: string, settings: { readonly staleAfterSeconds?: number } = {}): Promise<Pod> {
-  const store = openStore(etcd)
-  const queues: TestQueue[] = []
-  const log = recordedLog()
-  const counted: string[] = []
-  const hub = new Hub({
-    store,
-    pod: { name, uid: `${name}-uid` },
-    heartbeatIntervalSeconds: 30,
-    staleAfterSeconds: settings.staleAfterSeconds ?? 75,
-    openQueue: () => {
-      const queue = new TestQueue()
-      queues.push(queue)
-      return queue
-    },
-    events: {
-      onRegistration: (outcome, as) => counted.push(as === undefined ? outcome : `${outcome} ${as}`),
-      onFenced: () => undefined,
-    },
-    log: log.log,
-  })
-  hub.start()
-  const server = new AgentsServer<AgentIdentity>({
-    address: '127.0.0.1',
-    port: 0,
-    mostConnections: 100,
+async function pod(name: string, settings: Pick<TestPodOptions, 'staleAfterSeconds'> = {}): Promise<TestPod> {
+  const started = await startPod({
+    etcd,
+    name,
     authenticate: ({ headers }) => {
       const identity = identities[(headers.authorization ?? '').slice('Bearer '.length)]
       return Promise.resolve(identity === undefined ? { status: 401, message: 'unknown' } : { identity })
     },
-    onAgent: (socket, identity) => hub.accept(socket, identity),
+    ...settings,
   })
-  const port = await server.listen()
-  ends.push(async () => {
-    await hub.close()
-    await server.close()
-    store.close()
-  })
-  await waitFor('lease of the pod', () => Promise.resolve(hub.isReady || Promise.reject(new Error('none yet'))), {
-    seconds: 10,
-    everyMilliseconds: 20,
-  })
-  const dial = (bearer = 'cluster'): Promise<RecordedAgent> => new RecordedAgent(port, bearer).open()
-  const register: Pod['register'] = async (leadership, bearer) => {
-    const agent = await dial(bearer)
-    agent.say(registration(leadership))
-    return agent
-  }
-  return { hub, store, port, queues, log, counted, dial, register }
+  ends.push(started.close)
+  return started
 }
 
 async function stored() {
@@ -246,7 +184,7 @@ describe('the newest leadership', () => {
     const pods = [await pod('a'), await pod('b')]
     const agents = await Promise.all(
       Array.from({ length: 20 }, (_, index) =>
-        (pods[index % 2] as Pod).register({ epoch: String(100 + index), holder: `pod-${index}_uid_boot` }),
+        (pods[index % 2] as TestPod).register({ epoch: String(100 + index), holder: `pod-${index}_uid_boot` }),
       ),
     )
     await eventually('the last fence', async () => (await stored()).fence?.epoch === '119')
@@ -272,7 +210,6 @@ describe('a right that ends, ends the connection', () => {
   async function connected(bearer = 'key') {
     const a = await pod('a')
     await new AgentRegistry(observer).create('local', { approved: true, by: 'ada' })
-    await observer.transact({ when: [], then: [{ put: keys.agentKey('local', 'abcdefgh'), value: '{}' }] })
     const agent = await a.register({}, bearer)
     await agent.told('registered')
     return agent
