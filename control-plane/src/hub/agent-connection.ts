@@ -11,13 +11,11 @@ import type { AgentIdentity } from '../identity/agent-identity.ts'
 import { LeaseLost, StoreFull, StoreUnavailable } from '../store/errors.ts'
 import type { Lease } from '../store/lease.ts'
 import { AgentSocket } from './agent-socket.ts'
+import { CredentialsEnd } from './credentials-end.ts'
 import type { Refused, Registered, Registration, Registrations } from './registrations.ts'
 
 /** Codes of RFC 6455 and its registry. */
 export const ordinaryCodes = { done: 1000, goingAway: 1001, internal: 1011, tryAgainLater: 1013 } as const
-
-/** How long before its credentials end an agent is asked to come with newer ones, in milliseconds. */
-const renewBeforeMs = 60_000
 
 /** Most results that are being stored at once; beyond it nothing more is read from the agent. */
 const mostUnanswered = 64
@@ -84,8 +82,8 @@ export class AgentConnection {
   readonly #options: AgentConnectionOptions
   readonly #socket: AgentSocket
   readonly #registrationTimer: NodeJS.Timeout
+  readonly #credentialsEnd: CredentialsEnd
   #staleTimer: NodeJS.Timeout | undefined
-  #expiryTimer: NodeJS.Timeout | undefined
   #registering: Promise<void> | undefined
   #registered: Registered | undefined
   #queue: CommandQueue | undefined
@@ -105,7 +103,12 @@ export class AgentConnection {
       () => this.close(closeCodes.registrationTimeout, `no registration within ${registerWithinSeconds} s`),
       registerWithinSeconds * 1000,
     )
-    this.#endWithCredentials(options.identity)
+    const { by, expiresAt } = options.identity
+    // A ServiceAccount's token ends with its pod, and its pod with us.
+    this.#credentialsEnd = new CredentialsEnd(by === 'serviceAccount' ? undefined : expiresAt, {
+      onSoon: () => this.#askForNewer(),
+      onOver: () => this.close(closeCodes.unauthenticated, 'the credentials have expired'),
+    })
   }
 
   /** What was registered; nothing before that. */
@@ -133,6 +136,11 @@ export class AgentConnection {
     const hasMoved = this.#registered?.epoch === epoch && this.#registered.holder === holder
     if (hasMoved) this.close(ordinaryCodes.done, 'moved')
     else this.close(closeCodes.fenced, 'a newer leadership registered')
+  }
+
+  /** The key of this connection ends then, or before. */
+  keyEnds(expiresAt: Date): void {
+    this.#credentialsEnd.bringForwardTo(expiresAt)
   }
 
   close(code: number, reason: string): void {
@@ -188,6 +196,7 @@ export class AgentConnection {
       const { connectionId } = this
       const { protocolVersion } = outcome
       this.#socket.send({ type: 'registered', connectionId, heartbeatIntervalSeconds, protocolVersion })
+      if (outcome.keyExpiresAt !== undefined) this.keyEnds(outcome.keyExpiresAt)
       onRegistered(this, outcome)
       // It may have been closed meanwhile: then it is entered, and left by whoever hears of the end.
       if (this.#socket.isOver) return
@@ -264,34 +273,15 @@ export class AgentConnection {
     }, this.#options.staleAfterSeconds * 1000)
   }
 
-  /**
-   * Credentials that end, end what they opened; shortly before, the agent is asked to connect with those that it has by
-   * then. A ServiceAccount's token ends with its pod, and its pod with us.
-   */
-  #endWithCredentials({ expiresAt, by }: AgentIdentity): void {
-    if (expiresAt === undefined || by === 'serviceAccount') return
-    const longestTimerMs = 2 ** 31 - 1
-    const leftMs = expiresAt.getTime() - Date.now()
-    // Who came with what ends so soon has nothing newer.
-    const asks = leftMs > renewBeforeMs
-    const dueMs = asks ? leftMs - renewBeforeMs : leftMs
-    this.#expiryTimer = setTimeout(
-      () => {
-        if (dueMs <= longestTimerMs && !asks) {
-          this.close(closeCodes.unauthenticated, 'the credentials have expired')
-          return
-        }
-        if (dueMs <= longestTimerMs && this.#registered !== undefined) this.move('the credentials expire soon')
-        this.#endWithCredentials(this.identity)
-      },
-      Math.max(0, Math.min(dueMs, longestTimerMs)),
-    )
+  /** Credentials that end, end what they opened: the agent is asked to connect with those that it has by now. */
+  #askForNewer(): void {
+    if (this.#registered !== undefined) this.move('the credentials expire soon')
   }
 
   async #ended(code: number): Promise<void> {
     clearTimeout(this.#registrationTimer)
     clearTimeout(this.#staleTimer)
-    clearTimeout(this.#expiryTimer)
+    this.#credentialsEnd.cancel()
     await this.#registering
     // Set by a registration that was on its way.
     clearTimeout(this.#staleTimer)

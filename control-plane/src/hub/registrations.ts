@@ -35,6 +35,8 @@ export interface Registered {
   readonly as: Extract<Admission, { readonly admitted: true }>['as']
   /** The version of the protocol that both speak. */
   readonly protocolVersion: number
+  /** Until when the key counts with which the connection was opened, where it ends by itself. */
+  readonly keyExpiresAt?: Date | undefined
 }
 
 /** Why a connection is closed instead. */
@@ -127,7 +129,7 @@ export class Registrations {
     const admission = admit(fence && { ...fence, epoch: BigInt(fence.epoch) }, presented)
     // Our own write, whose answer was lost.
     if (fence?.connectionId === connectionId && stored.fence !== undefined) {
-      return registered(message, connectionId, stored.fence.modRevision, 'again')
+      return registered(message, connectionId, stored.fence.modRevision, 'again', key?.expiresAt)
     }
     if (!admission.admitted) return fenced(admission.because, fence)
 
@@ -173,7 +175,7 @@ export class Registrations {
           },
         ],
       })
-      return succeeded ? registered(message, connectionId, revision, admission.as) : undefined
+      return succeeded ? registered(message, connectionId, revision, admission.as, key?.expiresAt) : undefined
     } catch (error) {
       // Read again: either it is written, or it was not and is tried again.
       if (error instanceof StoreUnavailable && error.mayHaveHappened) return undefined
@@ -267,6 +269,7 @@ function registered(
   connectionId: string,
   modRevision: bigint,
   as: Registered['as'],
+  keyExpiresAt: Date | undefined,
 ): Registered {
   const { agentId, epoch, holder, protocolVersion } = message
   const fence = { key: keys.fence(agentId), modRevision }
@@ -278,5 +281,6 @@ function registered(
     fence,
     as,
     protocolVersion,
+    keyExpiresAt,
   }
 }

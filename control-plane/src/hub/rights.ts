@@ -8,12 +8,13 @@ import { isAborted } from '../store/retry.ts'
 import type { FollowUpdate, Store } from '../store/store.ts'
 import { type AgentConnection, ordinaryCodes } from './agent-connection.ts'
 import type { OpenConnections } from './open-connections.ts'
+import { keyRightOf } from './stored-key.ts'
 
 const retryMs = 1_000
 
 /**
  * Closes connections that have lost the right to speak for their agent: somebody newer registered at another pod, the
- * agent was rejected or removed, its key was revoked. A key counts from the handshake on: the connection may be
+ * agent was rejected or removed, its key was revoked or rotated. A key counts from the handshake on: the connection may be
  * registering. Nothing depends on how soon: every write compares the fence.
  */
 export async function watchRights(
@@ -106,6 +107,8 @@ function judgeAgent(connection: AgentConnection, _: string, stored: KeyValue | u
 }
 
 function judgeKey(connection: AgentConnection, key: string, stored: KeyValue | undefined): void {
-  if (stored !== undefined || idOf(key) !== connection.identity.keyId) return
-  connection.close(closeCodes.unauthenticated, 'the key was revoked')
+  if (idOf(key) !== connection.identity.keyId) return
+  const right = keyRightOf(stored, Date.now())
+  if (!right.counts) connection.close(closeCodes.unauthenticated, right.why)
+  else if (right.expiresAt !== undefined) connection.keyEnds(right.expiresAt)
 }

@@ -86,6 +86,36 @@ describe('a key that is revoked between the handshake and the registration', () 
   })
 })
 
+describe('a key that is rotated', () => {
+  test('ends its connection when the overlap is over, after the agent was asked to come with the new one', async () => {
+    const { key } = await agentKeys.create('local', { by: 'ada' })
+    const agent = await pod.register({}, key)
+    await agent.told('registered')
+    const rotatedMs = Date.now()
+    await agentKeys.rotate('local', { by: 'ada', overlapSeconds: 2 })
+    await agent.told('move')
+    expect(await agent.ended).toEqual({ code: 4401, reason: 'the credentials have expired' })
+    expect(Date.now() - rotatedMs).toBeGreaterThanOrEqual(1_990)
+  })
+
+  test('ends the connection of an agent that was registering meanwhile as well', async () => {
+    const { key } = await agentKeys.create('local', { by: 'ada' })
+    const agent = await pod.dial(key)
+    await agentKeys.rotate('local', { by: 'ada', overlapSeconds: 2 })
+    agent.say(registration())
+    await agent.told('registered')
+    expect((await agent.ended).code).toBe(4401)
+  })
+
+  test('tells the registration when it ends, whether or not anybody was told of the rotation', async () => {
+    const { key } = await agentKeys.create('local', { by: 'ada' })
+    const identity = await agentKeys.check(key)
+    await agentKeys.rotate('local', { by: 'ada', overlapSeconds: 60 })
+    const [former] = (await agentKeys.list('local')).filter(({ keyId }) => keyId === identity.keyId)
+    expect(await registered(store, identity)).toMatchObject({ keyExpiresAt: new Date(former?.expiresAt ?? '') })
+  })
+})
+
 async function registered(through: Pick<Store, 'transact'>, identity: AgentIdentity, now?: () => Date) {
   const registrations = new Registrations({
     store: through,
