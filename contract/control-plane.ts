@@ -296,7 +296,7 @@ export const controlPlane = program('control-plane', {
       name: `${metricPrefix}fenced_total`,
       type: 'counter',
       labels: ['agent', 'reason'],
-      help: 'registrations and messages refused because of an older epoch',
+      help: 'what was refused because somebody newer speaks for the agent: registrations, by why, results and deliveries of commands',
     },
     // Every pod tells the same of all agents, as one of them counted them: aggregate with max, never with sum. Only the
     // time of the census is there when it is older than a minute.

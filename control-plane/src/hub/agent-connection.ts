@@ -65,6 +65,8 @@ export interface AgentConnectionOptions {
   readonly staleAfterSeconds: number
   readonly onRegistered: (connection: AgentConnection, registered: Registered) => void
   readonly onRefused: (refused: Refused, message: Registration) => void
+  /** What the agent sent, or was to be sent, is refused: another connection speaks for it now. */
+  readonly onFenced: (agentId: string, what: 'result' | 'delivery') => void
   /** The agent is doing well, or not so well. */
   readonly onHealth: (registered: Registered, health: Health, activeSessions: number | undefined) => void
   /** Once, when the socket is closed and the queue has ended. */
@@ -229,7 +231,7 @@ export class AgentConnection {
     try {
       const stored = await this.#queue?.finish(outcome)
       if (stored === 'stored') this.#socket.send({ type: 'stored', commandId })
-      if (stored === 'fenced') this.#fenced()
+      if (stored === 'fenced') this.#fenced('result')
     } catch (error) {
       // The agent keeps the result until it is told that it is stored, and repeats it when it is connected again.
       const { log, identity } = this.#options
@@ -251,7 +253,7 @@ export class AgentConnection {
     const { log, identity } = this.#options
     return {
       send: (message) => this.#socket.send(message),
-      onFenced: () => this.#fenced(),
+      onFenced: () => this.#fenced('delivery'),
       onFailed: (error) => {
         log.error('queue-failed', { agent: identity.agentId, error: error as Error })
         this.close(ordinaryCodes.internal, 'the commands of this agent cannot be read')
@@ -259,7 +261,8 @@ export class AgentConnection {
     }
   }
 
-  #fenced(): void {
+  #fenced(what: 'result' | 'delivery'): void {
+    this.#options.onFenced(this.identity.agentId, what)
     this.close(closeCodes.fenced, 'another connection speaks for this agent')
   }
 

@@ -26,6 +26,7 @@ const movedEveryMs = 100
 export interface HubEvents {
   /** @param as how an accepted one relates to the leadership before */
   readonly onRegistration: (outcome: 'accepted' | Refused['outcome'], as?: Registered['as']) => void
+  /** A registration, a result or a delivery was refused. */
   readonly onFenced: (agentId: string, reason: string) => void
 }
 
@@ -102,7 +103,7 @@ export class Hub {
 
   /** Takes an agent that proved who it is. */
   accept(socket: WebSocket, identity: AgentIdentity): void {
-    const { openQueue, heartbeatIntervalSeconds, staleAfterSeconds, log } = this.#options
+    const { openQueue, heartbeatIntervalSeconds, staleAfterSeconds, events, log } = this.#options
     const connection = new AgentConnection({
       socket,
       identity,
@@ -113,6 +114,7 @@ export class Hub {
       staleAfterSeconds,
       onRegistered: (registering, registered) => this.#enter(registering, registered),
       onRefused: (refused, message) => this.#refused(refused, message),
+      onFenced: events.onFenced,
       onHealth: (registered, health, sessions) => void this.#status.saw(registered, health, sessions),
       onClosed: (closed, code) => this.#leave(closed, code),
       log,

@@ -150,12 +150,13 @@ describe('the newest leadership', () => {
   })
 
   test('is counted as one, apart from the first and from one that only connects again', async () => {
-    const { register, counted } = await pod('a')
+    const { register, counted, fenced } = await pod('a')
     for (const epoch of ['10', '10', '12']) await (await register({ epoch })).told('registered')
     await (
       await register({ epoch: '11' })
     ).ended
     expect(counted).toEqual(['accepted first', 'accepted again', 'accepted newer', 'older'])
+    expect(fenced).toEqual(['local older'])
   })
 
   test('is compared as a number', async () => {
@@ -303,8 +304,8 @@ describe('results', () => {
     expect(queue?.calls).toEqual(['start', 'received c-1', 'done c-1'])
   })
 
-  test('of a connection that was fenced are not', async () => {
-    const { register, queues } = await pod('a')
+  test('of a connection that was fenced are not, and each is counted', async () => {
+    const { register, queues, fenced } = await pod('a')
     const agent = await register()
     await agent.told('registered')
     const [queue] = queues
@@ -312,6 +313,16 @@ describe('results', () => {
     agent.say({ type: 'failed', commandId: 'c-1', error: 'no', retryable: false })
     expect((await agent.ended).code).toBe(4409)
     expect(agent.messages.some(({ type }) => type === 'stored')).toBe(false)
+    expect(fenced).toEqual(['local result'])
+  })
+
+  test('of a connection that learns so by a delivery neither: that is counted too', async () => {
+    const { register, queues, fenced } = await pod('a')
+    const agent = await register()
+    await agent.told('registered')
+    queues[0]?.events.onFenced()
+    expect((await agent.ended).code).toBe(4409)
+    expect(fenced).toEqual(['local delivery'])
   })
 
   test('that this pod cannot store are not acknowledged, and end no connection that others need', async () => {

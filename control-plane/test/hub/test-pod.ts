@@ -45,6 +45,8 @@ export interface TestPod {
   readonly log: ReturnType<typeof recordedLog>
   /** What was told for metrics of each registration. */
   readonly counted: string[]
+  /** What was told for metrics of what is fenced. */
+  readonly fenced: string[]
   readonly dial: (bearer?: string) => Promise<RecordedAgent>
   /** Connects and registers. */
   readonly register: (leadership?: Parameters<typeof registration>[0], bearer?: string) => Promise<RecordedAgent>
@@ -57,6 +59,7 @@ export async function startPod({ etcd, name, authenticate, ...options }: TestPod
   const queues: TestQueue[] = []
   const log = recordedLog()
   const counted: string[] = []
+  const fenced: string[] = []
   const hub = new Hub({
     store,
     pod: { name, uid: `${name}-uid` },
@@ -69,7 +72,7 @@ export async function startPod({ etcd, name, authenticate, ...options }: TestPod
     },
     events: {
       onRegistration: (outcome, as) => counted.push(as === undefined ? outcome : `${outcome} ${as}`),
-      onFenced: () => undefined,
+      onFenced: (agentId, reason) => fenced.push(`${agentId} ${reason}`),
     },
     log: log.log,
     ...options,
@@ -98,5 +101,5 @@ export async function startPod({ etcd, name, authenticate, ...options }: TestPod
     await server.close()
     store.close()
   }
-  return { hub, store, port, queues, log, counted, dial, register, close }
+  return { hub, store, port, queues, log, counted, fenced, dial, register, close }
 }
