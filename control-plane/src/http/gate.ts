@@ -1,11 +1,10 @@
-import { createHash } from 'node:crypto'
 import type { Role } from '@regent/contract/api.ts'
 import { bearerOf } from '../identity/bearer.ts'
 import { type Caller, mayAct } from '../identity/caller.ts'
 import type { People } from '../identity/people.ts'
 import { Unauthenticated } from '../identity/refusal.ts'
-import { networkOf } from './client-address.ts'
 import { Problem } from './problem.ts'
+import { Strangers } from './strangers.ts'
 import { type Rate, TokenBuckets } from './token-buckets.ts'
 
 export interface GateOptions {
@@ -18,69 +17,45 @@ export interface GateOptions {
   readonly strangerRate?: Rate
 }
 
-/** Credentials that were good once, so many of them. */
-const mostRemembered = 10_000
-
 /**
  * Lets callers in: who they are, how much they ask, and whether they may.
  *
- * Wrong credentials are counted by address, and an address that brought too many is not listened to for a while, so that
- * guessing costs nobody else a look into etcd. Credentials that were good before are looked at all the same: behind one
- * address there may be many.
+ * Wrong credentials are counted by address, see {@link Strangers}.
  *
  * Not guaranteed: a limit across pods, each of which counts for itself.
  */
 export class Gate {
   readonly #people: Pick<People, 'identify'>
   readonly #callers: TokenBuckets
-  readonly #strangers: TokenBuckets
-  /** Hashes of credentials, from those that were not seen longest. */
-  readonly #good = new Set<string>()
+  readonly #strangers: Strangers
 
   constructor({ people, now, callerRate, strangerRate }: GateOptions) {
     this.#people = people
     this.#callers = new TokenBuckets({ ...(callerRate ?? { perSecond: 100, burst: 200 }), now })
-    this.#strangers = new TokenBuckets({ ...(strangerRate ?? { perSecond: 5, burst: 50 }), now })
+    this.#strangers = new Strangers({ rate: strangerRate, now })
   }
 
   /**
    * The caller of a request.
    *
-   * @param address where the request comes from; of IPv6 its network counts, in which anybody has any number of addresses
+   * @param address where the request comes from
    * @throws Problem where it comes too often
    * @throws Unauthenticated, NoRole, IdentityUnavailable, and the errors of the store
    */
   async identify(authorization: string | undefined, address: string): Promise<Caller> {
-    const network = networkOf(address)
-    const hash = createHash('sha256')
-      .update(authorization ?? '')
-      .digest('base64')
-    if (!this.#good.has(hash) && this.#strangers.isEmpty(network)) throw this.#tooMany(this.#strangers, network)
+    const wait = this.#strangers.waitSeconds(address, authorization)
+    if (wait > 0) throw tooMany('there were too many requests with wrong credentials from this address', wait)
     let caller: Caller
     try {
       caller = await this.#people.identify(bearerOf(authorization))
     } catch (error) {
-      if (error instanceof Unauthenticated) {
-        this.#good.delete(hash)
-        this.#strangers.take(network)
-      }
+      if (error instanceof Unauthenticated) this.#strangers.refused(address, authorization)
       throw error
     }
-    this.#remember(hash)
+    this.#strangers.admitted(authorization)
     const seconds = this.#callers.take(caller.id)
     if (seconds > 0) throw tooMany('you make more requests than one caller may', seconds)
     return caller
-  }
-
-  #remember(hash: string): void {
-    this.#good.delete(hash)
-    this.#good.add(hash)
-    const [oldest] = this.#good
-    if (this.#good.size > mostRemembered && oldest !== undefined) this.#good.delete(oldest)
-  }
-
-  #tooMany(buckets: TokenBuckets, network: string): Problem {
-    return tooMany('there were too many requests with wrong credentials from this address', buckets.take(network))
   }
 }
 

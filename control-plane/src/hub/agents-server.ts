@@ -21,8 +21,10 @@ const closeMilliseconds = 2_000
 
 /** An answer instead of a connection. */
 export interface Refusal {
-  readonly status: 401 | 403 | 503
+  readonly status: 401 | 403 | 429 | 503
   readonly message: string
+  /** After how long it is worth coming again, in seconds. @default for 503, a second */
+  readonly retryAfterSeconds?: number
 }
 
 export interface AgentsServerOptions<Identity> {
@@ -111,9 +113,9 @@ export class AgentsServer<Identity> {
   /** A standby asks whether it could connect: it could where this answers 204. */
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const judged = await this.#judge(request, probePath)
-    const { status, message } = 'identity' in judged ? { status: 204, message: undefined } : judged
-    response.writeHead(status, headersOf(status))
-    response.end(message === undefined ? undefined : `${message}\n`)
+    const answer: Answer = 'identity' in judged ? { status: 204 } : judged
+    response.writeHead(answer.status, headersOf(answer))
+    response.end(bodyOf(answer))
   }
 
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
@@ -165,16 +167,21 @@ function withoutTickets(tls: TlsSettings) {
   return { ...tls, secureOptions: constants.SSL_OP_NO_TICKET }
 }
 
-interface Answer {
-  readonly status: Refusal['status'] | 400 | 404 | 405 | 426
-  readonly message: string
+interface Answer extends Pick<Refusal, 'retryAfterSeconds'> {
+  readonly status: Refusal['status'] | 204 | 400 | 404 | 405 | 426
+  readonly message?: string
 }
 
 function protocolsOf({ headers }: IncomingMessage): readonly string[] {
   return (headers['sec-websocket-protocol'] ?? '').split(',').map((protocol) => protocol.trim())
 }
 
-function headersOf(status: number): Readonly<Record<string, string>> {
+function bodyOf({ message }: Answer): string {
+  return message === undefined ? '' : `${message}\n`
+}
+
+function headersOf({ status, ...answer }: Answer): Readonly<Record<string, string>> {
+  const retryAfter = answer.retryAfterSeconds ?? (status === 503 ? retryAfterSeconds : undefined)
   return {
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
@@ -182,14 +189,15 @@ function headersOf(status: number): Readonly<Record<string, string>> {
     ...(status === 401 && { 'www-authenticate': 'Bearer' }),
     ...(status === 405 && { allow: 'GET' }),
     ...(status === 426 && { upgrade: 'websocket' }),
-    ...(status === 503 && { 'retry-after': String(retryAfterSeconds) }),
+    ...(retryAfter !== undefined && { 'retry-after': String(retryAfter) }),
   }
 }
 
 /** An answer to a handshake as HTTP, after which the connection ends. */
-function responseOf({ status, message }: Answer): string {
-  const body = `${message}\n`
-  const headers = { ...headersOf(status), connection: 'close', 'content-length': String(Buffer.byteLength(body)) }
+function responseOf(answer: Answer): string {
+  const { status } = answer
+  const body = bodyOf(answer)
+  const headers = { ...headersOf(answer), connection: 'close', 'content-length': String(Buffer.byteLength(body)) }
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
   return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${body}`
 }

@@ -87,6 +87,15 @@ describe('a handshake is refused', () => {
     expect((await ask(probePath)).headers.get('retry-after')).toBe('1')
   })
 
+  test('that comes too often, with when to come back', async () => {
+    const { dial, ask } = await started(() =>
+      Promise.resolve({ status: 429, message: 'too many', retryAfterSeconds: 7 }),
+    )
+    expect(await refused(dial())).toBe(429)
+    const answer = await ask(probePath)
+    expect([answer.status, answer.headers.get('retry-after')]).toEqual([429, '7'])
+  })
+
   test('from the moment at which the pod stops', async () => {
     const { dial, server, agents } = await started()
     const socket = dial()
