@@ -5,10 +5,13 @@ import { type Rate, TokenBuckets } from './token-buckets.ts'
 /** Credentials that were good once, so many of them: as many as agents connect to one pod. */
 const mostRemembered = 20_000
 
+/** How often an address may come without good credentials, if nothing else is said. */
+export const strangersRate: Rate = { perSecond: 5, burst: 50 }
+
 export interface StrangersOptions {
   /** Monotonic time in milliseconds. */
   readonly now: () => number
-  /** How often an address may come without good credentials. @default 5 a second, 50 at once */
+  /** How often an address may come without good credentials. @default {@link strangersRate} */
   readonly rate?: Rate | undefined
 }
 
@@ -25,7 +28,7 @@ export class Strangers {
   /** Hashes of credentials, from those that were not seen longest. */
   readonly #good = new Set<string>()
 
-  constructor({ now, rate = { perSecond: 5, burst: 50 } }: StrangersOptions) {
+  constructor({ now, rate = strangersRate }: StrangersOptions) {
     this.#buckets = new TokenBuckets({ ...rate, now })
   }
 

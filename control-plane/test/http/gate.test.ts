@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import { Gate, mustBeAllowed } from '../../src/http/gate.ts'
 import { TokenBuckets } from '../../src/http/token-buckets.ts'
 import type { Caller } from '../../src/identity/caller.ts'
-import { Unauthenticated } from '../../src/identity/refusal.ts'
+import { NoRole, Unauthenticated } from '../../src/identity/refusal.ts'
 
 const callerOf = (id: string): Caller => ({
   name: id,
@@ -20,6 +20,7 @@ class Scene {
     people: {
       identify: (bearer) => {
         this.asked += 1
+        if (bearer.startsWith('roleless')) return Promise.reject(new NoRole(bearer))
         return bearer.startsWith('good')
           ? Promise.resolve(callerOf(bearer))
           : Promise.reject(new Unauthenticated('unknown'))
@@ -59,6 +60,21 @@ describe('the gate', () => {
     await expect(scene.ask('bad', 'b')).rejects.toMatchObject({ reason: 'unknown' })
     scene.nowMs = 2000
     expect(await scene.ask('good-new')).toMatchObject({ id: 'good-new' })
+  })
+
+  test('limits who has no role as a person, whatever the address, and nobody else at it', async () => {
+    const scene = new Scene()
+    for (let turn = 0; turn < 4; turn += 1) {
+      await expect(scene.ask('roleless-one', `a-${turn}`)).rejects.toBeInstanceOf(NoRole)
+    }
+    await expect(scene.ask('roleless-one', 'b')).rejects.toMatchObject({
+      type: 'too-many-requests',
+      headers: { 'retry-after': '1' },
+    })
+    await expect(scene.ask('roleless-two', 'b')).rejects.toBeInstanceOf(NoRole)
+    expect(await scene.ask('good', 'b')).toMatchObject({ id: 'good' })
+    scene.nowMs = 1000
+    await expect(scene.ask('roleless-one', 'b')).rejects.toBeInstanceOf(NoRole)
   })
 
   test('takes an IPv6 network for one address: who has one has more than can be counted', async () => {
