@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http'
 import type { ApiEvent } from '@regent/contract/api.ts'
 import type { Log } from '@regent/runtime/logging/log.ts'
 import type { Caller } from '../identity/caller.ts'
+import { Unauthenticated } from '../identity/refusal.ts'
 import { Compacted, UnreadableRecord } from '../store/errors.ts'
 import type { WatchEvent } from '../store/key-value.ts'
 import { keys, prefixes } from '../store/keys.ts'
@@ -54,11 +55,13 @@ export class EventStreams {
    * Finds out where a stream begins: after the event that the caller received last, or now.
    *
    * @throws Problem where there are as many streams as there may be
+   * @throws Unauthenticated where the caller's token was revoked since it was looked at
    * @throws StoreUnavailable where etcd is away
    */
   async prepare(caller: Caller, lastEventId: string | undefined): Promise<PreparedStream> {
     const { mostStreams = 64, mostOfCaller = 8, store } = this.#options
-    const { revision } = await store.get(keys.token('nobody'))
+    const { revision, isRevoked } = await now(store, caller)
+    if (isRevoked) throw new Unauthenticated('unknown')
     // Counted after the wait, so that those who waited together are counted together.
     const own = [...this.#open].filter(({ callerId }) => callerId === caller.id).length
     if (this.#isClosed || this.#open.size >= mostStreams || own >= mostOfCaller) {
@@ -139,7 +142,7 @@ export class EventStreams {
     tell: (text: string, revision: bigint) => void,
   ): Promise<void> {
     const { store } = this.#options
-    const ownToken = caller.tokenId === undefined ? undefined : keys.token(caller.tokenId)
+    const ownToken = tokenKeyOf(caller)
     for (let from = after; !end.signal.aborted;) {
       try {
         for await (const { events, revision } of store.watch(prefixes.everything, {
@@ -154,7 +157,8 @@ export class EventStreams {
         return
       } catch (error) {
         if (!(error instanceof Compacted)) throw error
-        const { revision } = await store.get(keys.token('nobody'), { signal: end.signal })
+        const { revision, isRevoked } = await now(store, caller, { signal: end.signal })
+        if (isRevoked) return
         from = this.#reset((text) => tell(text, revision), revision)
       }
     }
@@ -188,6 +192,24 @@ export class EventStreams {
     }
     return undefined
   }
+}
+
+/**
+ * Where etcd is now, and whether the caller's token is not there any more: read at once, so that a watch from this
+ * revision on sees every revocation that this does not.
+ */
+async function now(
+  store: Pick<Store, 'get'>,
+  caller: Caller,
+  options?: { readonly signal: AbortSignal },
+): Promise<{ readonly revision: bigint; readonly isRevoked: boolean }> {
+  const ownToken = tokenKeyOf(caller)
+  const { found, revision } = await store.get(ownToken ?? keys.token('nobody'), options)
+  return { revision, isRevoked: ownToken !== undefined && found === undefined }
+}
+
+function tokenKeyOf({ tokenId }: Caller): string | undefined {
+  return tokenId === undefined ? undefined : keys.token(tokenId)
 }
 
 function textOf(event: ApiEvent, revision: bigint | undefined): string {
