@@ -16,6 +16,12 @@ export const oidcCaFolder = '/etc/regent/oidc-ca'
 /** An agent is stale once this many heartbeats in a row are missing; equal to one is the published race. */
 export const fewestMissedHeartbeats = 2.5
 
+/**
+ * How long it may take until everybody knows that a pod is no place to go to any more, in seconds: endpoints, the rules
+ * of every node, ingresses. A pod that was told to stop goes on serving for so long, within its drain budget.
+ */
+export const endpointsSeconds = 5
+
 /** The API that agents and people connect to. Any number of identical pods; everything they know is in etcd. */
 export const controlPlane = program('control-plane', {
   env: {

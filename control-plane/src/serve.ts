@@ -1,4 +1,5 @@
-import { controlPlane } from '@regent/contract/control-plane.ts'
+import { setTimeout as pause } from 'node:timers/promises'
+import { controlPlane, endpointsSeconds } from '@regent/contract/control-plane.ts'
 import { HealthServer } from '@regent/runtime/health/health-server.ts'
 import type { Log } from '@regent/runtime/logging/log.ts'
 import { AgentRegistry } from './agents/agent-registry.ts'
@@ -171,8 +172,10 @@ export async function serve({ configuration, log, stop, ports }: ServeOptions): 
   })
 
   stop.guard(async () => {
-    // Agents first, while people are still answered; they learn from the readiness that this pod is no place to be.
-    await hub.drain(drainBudgetSeconds)
+    // Not ready from now on, while people are still answered: until endpoints have forgotten this pod, they are sent here,
+    // also where there is no agent to move.
+    const servedOnMs = Math.min(endpointsSeconds, drainBudgetSeconds) * 1000
+    await Promise.all([hub.drain(drainBudgetSeconds), pause(servedOnMs)])
     await Promise.all([api.close(), agents.close(), hub.close()])
     endRefresh?.()
     ended.abort()

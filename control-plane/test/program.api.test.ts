@@ -1,7 +1,10 @@
+import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
 import { controlPlane } from '@regent/contract/control-plane.ts'
+import { exitSeconds } from '@regent/contract/election.ts'
 import { probePath } from '@regent/contract/messages.ts'
 import { controlPlaneAudience } from '@regent/contract/names.ts'
 import { connection } from '../../test/cluster/api-request.ts'
@@ -81,6 +84,52 @@ test('the first administrator comes by kubectl, an agent by its ServiceAccount, 
   agent.socket.close(1000)
   expect(await program.ended).toEqual({ code: 0, complaints: '' })
   expect(program.lines.at(-1)).toMatchObject({ event: 'stopped' })
+})
+
+describe('a pod that is told to stop', () => {
+  const registered = async (program: Program): Promise<RecordedAgent> => {
+    const token = await tokenOf('regent-system', 'regent-agent-local', { audiences: [controlPlaneAudience] })
+    const agent = await new RecordedAgent(controlPlane.ports.agents.number, token, program.address).open()
+    agent.say(registration())
+    await agent.told('registered')
+    return agent
+  }
+
+  test.each(['without agents', 'with an agent that moves at once'])(
+    'is not ready and answers all the same until endpoints have forgotten it, %s',
+    async (which) => {
+      const program = started({ DRAIN_BUDGET_SECONDS: '3' })
+      await ready(program)
+      const authorization = `Bearer ${(await admin()).trim()}`
+      const agent = which === 'without agents' ? undefined : await registered(program)
+      const beginMs = performance.now()
+      program.child.kill('SIGTERM')
+      await program.said('stopping')
+      await agent?.told('move')
+      agent?.socket.close(1000)
+      while (performance.now() - beginMs < 2500) {
+        expect((await program.health('/readyz')).status).toBe(503)
+        expect((await program.api('/api/v1/whoami', { headers: { authorization } })).status).toBe(200)
+      }
+      expect(await program.ended).toEqual({ code: 0, complaints: '' })
+      expect(performance.now() - beginMs).toBeLessThan((3 + exitSeconds) * 1000)
+    },
+  )
+
+  test('ends in time with a request that does not, and with an agent that never moves', async () => {
+    const program = started({ DRAIN_BUDGET_SECONDS: '1' })
+    await ready(program)
+    const agent = await registered(program)
+    const slow = connect(controlPlane.ports.api.number, program.address)
+    slow.on('error', () => undefined)
+    await once(slow, 'connect')
+    const head = ['POST /api/v1/agents HTTP/1.1', 'host: a', 'content-type: application/json', 'content-length: 9']
+    slow.write(`${[...head, `authorization: Bearer ${(await admin()).trim()}`].join('\r\n')}\r\n\r\n{`)
+    program.child.kill('SIGTERM')
+    expect(await program.ended).toEqual({ code: 0, complaints: '' })
+    expect(program.lines.at(-1)).toMatchObject({ event: 'stopped' })
+    expect((await agent.ended).code).toBe(1001)
+  })
 })
 
 test('an agent with a token for somebody else is refused, and the log says why', async () => {

@@ -1,4 +1,4 @@
-import { fewestMissedHeartbeats } from '@regent/contract/control-plane.ts'
+import { endpointsSeconds, fewestMissedHeartbeats } from '@regent/contract/control-plane.ts'
 import { exitSeconds } from '@regent/contract/election.ts'
 import type { Problem } from '@regent/contract/problem.ts'
 import type { Environment } from '../config/environment.ts'
@@ -47,6 +47,14 @@ export function controlPlaneProblems(environment: Environment): readonly Problem
       String(controlPlane.staleAfterSeconds),
       `at least ${fewestMissedHeartbeats} × heartbeatIntervalSeconds (${controlPlane.heartbeatIntervalSeconds})`,
       `use ${stalest} or more: one late heartbeat must not make an agent stale`,
+    )
+  }
+  if (controlPlane.drainBudgetSeconds < endpointsSeconds) {
+    add(
+      'controlPlane.drainBudgetSeconds',
+      String(controlPlane.drainBudgetSeconds),
+      `at least ${endpointsSeconds} s, which is what endpoints may take to forget a pod that stops`,
+      `use ${endpointsSeconds} or more: whoever calls would be sent to pods that do not listen any more`,
     )
   }
   if (controlPlane.terminationGracePeriodSeconds < controlPlane.drainBudgetSeconds + exitSeconds) {

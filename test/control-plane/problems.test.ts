@@ -34,6 +34,11 @@ describe('fails if', () => {
       'controlPlane.staleAfterSeconds',
     ],
     [
+      'a pod that stops would refuse whoever is still sent to it',
+      { controlPlane: { drainBudgetSeconds: 4 } },
+      'controlPlane.drainBudgetSeconds',
+    ],
+    [
       'connections would be cut in the middle of their move',
       { controlPlane: { terminationGracePeriodSeconds: 34 } },
       'controlPlane.terminationGracePeriodSeconds',

@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { apiPrefix, longestBodyBytes } from '@regent/contract/api.ts'
+import { exitSeconds } from '@regent/contract/election.ts'
 import { bindTo, portOf } from '@regent/runtime/listen.ts'
 import type { Log } from '@regent/runtime/logging/log.ts'
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
@@ -27,8 +28,11 @@ export const documentPath = '/openapi.json'
 
 /** How long a handler may take until its caller is told to come again, in milliseconds. */
 const handlerMs = 20_000
-/** How long requests that are under way may take when the API closes, in milliseconds. */
-const closeMs = 5_000
+/**
+ * How long requests that are under way may take when the API closes, in milliseconds: less than what is left of the grace
+ * period after a drain that took all of its budget.
+ */
+const closeMs = (exitSeconds - 2) * 1000
 
 export interface HttpApiOptions {
   readonly operations: readonly Operation[]
@@ -113,7 +117,7 @@ export class HttpApi {
     return portOf(this.#server) ?? port
   }
 
-  /** Takes no more requests, ends event streams and exports, and waits for the requests that are under way, for 5 s at most. */
+  /** Takes no more requests, ends event streams and exports, and waits for the requests that are under way, for 3 s at most. */
   async close(): Promise<void> {
     this.#isClosing = true
     this.#endTls()
