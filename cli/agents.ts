@@ -1,9 +1,10 @@
 import type { Command } from 'commander'
-import type { AgentResource, ApiEvent } from '@regent/contract/api.ts'
+import type { AgentResource } from '@regent/contract/api.ts'
 import { addAgentKeys } from './agent-keys.ts'
 import { type ControlPlaneOptions, takingControlPlane, whichControlPlane } from './control-plane-connection.ts'
 import { UsageError } from './errors.ts'
-import { printJson, tableLines } from './print.ts'
+import { type AgentEvent, type Change, leavesList, ListedAgents } from './listed.ts'
+import { jsonLine, printJson, tableLines } from './print.ts'
 
 interface Options extends ControlPlaneOptions {
   readonly json?: true
@@ -73,11 +74,19 @@ async function list(options: Options): Promise<void> {
     if (options.json) printJson(found)
     else console.log(overview(found).join('\n'))
   }
-  await print()
-  if (!options.watch) return
+  if (!options.watch) {
+    await print()
+    return
+  }
+  const listed = new ListedAgents({ approval, health })
   for await (const event of connection.events()) {
-    if (event.type === 'reset') await print()
-    else if (event.type !== 'command') console.log(options.json ? JSON.stringify(event) : eventLine(event))
+    if (event.type === 'reset') {
+      await print()
+      listed.begin(await connection.list('/agents', {}, agentResource))
+    } else if (event.type !== 'command') {
+      const change = listed.take(event)
+      if (change !== undefined) console.log(options.json ? jsonLine(event) : eventLine(event, change))
+    }
   }
 }
 
@@ -149,8 +158,12 @@ function printAgent(agent: AgentResource, options: Options): void {
   for (const [name, value] of facts) if (value !== undefined) console.log(`${name.padEnd(12)}${value}`)
 }
 
-function eventLine(event: Exclude<ApiEvent, { readonly type: 'reset' | 'command' }>): string {
-  if (event.type === 'agent-removed') return `${event.agentId}: removed`
-  if (event.type === 'agent') return `${event.agentId}: ${event.approval}`
-  return `${event.agentId}: ${event.health} since ${event.since}${event.fenceConflict ? ', fence-conflict' : ''}`
+function eventLine(event: AgentEvent, change: Change): string {
+  return `${event.agentId}: ${changeOf(event)}${change === 'leaves' ? leavesList : ''}`
+}
+
+function changeOf(event: AgentEvent): string {
+  if (event.type === 'agent-removed') return 'removed'
+  if (event.type === 'agent') return event.approval
+  return `${event.health} since ${event.since}${event.fenceConflict ? ', fence-conflict' : ''}`
 }

@@ -1,7 +1,8 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import type { CommandResource } from '@regent/contract/api.ts'
 import { type ControlPlaneOptions, takingControlPlane, whichControlPlane } from './control-plane-connection.ts'
-import { printJson, tableLines } from './print.ts'
+import { leavesList, ListedCommands } from './listed.ts'
+import { jsonLine, printJson, tableLines } from './print.ts'
 
 interface Options extends ControlPlaneOptions {
   readonly json?: true
@@ -80,18 +81,24 @@ async function give(agent: string, action: string, options: Options): Promise<vo
 
 async function list(agent: string, options: Options): Promise<void> {
   const { connection, commandResource } = await connect(options)
-  const print = async (): Promise<void> => {
+  const print = async (): Promise<readonly CommandResource[]> => {
     const found = await connection.list(pathOf(agent), { state: options.state }, commandResource)
     if (options.json) printJson(found)
     else console.log(overview(found).join('\n'))
+    return found
   }
-  await print()
-  if (!options.watch) return
+  if (!options.watch) {
+    await print()
+    return
+  }
+  const listed = new ListedCommands(options.state)
   for await (const event of connection.events()) {
-    if (event.type === 'reset') await print()
+    if (event.type === 'reset') listed.begin(await print())
     else if (event.type === 'command' && event.agentId === agent) {
+      const change = listed.take(event)
       const line = `${event.commandId}: ${event.action} of ${event.target} is ${event.state}`
-      console.log(options.json ? JSON.stringify(event) : line)
+      if (change === undefined) continue
+      console.log(options.json ? jsonLine(event) : `${line}${change === 'leaves' ? leavesList : ''}`)
     }
   }
 }

@@ -119,9 +119,14 @@ export class ControlPlaneConnection {
     }
   }
 
-  /** What happens from now on, over every interruption, until the reader stops. */
+  /**
+   * What happens from now on, over every interruption, until the reader stops. The first event is `reset`, once nothing
+   * is missed any more: a list that is read then has all that happened before.
+   *
+   * @throws Refusal where the control plane does not answer at first, and whenever asking again would change nothing
+   */
   async *events(): AsyncGenerator<ApiEvent, never, undefined> {
-    let lastId = ''
+    let lastId: string | undefined
     for (;;) {
       const silent = new AbortController()
       let timer: NodeJS.Timeout | undefined
@@ -131,7 +136,7 @@ export class ControlPlaneConnection {
       }
       try {
         heard()
-        const headers = lastId === '' ? {} : { 'last-event-id': lastId }
+        const headers: Record<string, string> = lastId === undefined ? {} : { 'last-event-id': lastId }
         const response = await this.#fetch('/events', { signal: silent.signal, headers })
         let text = ''
         for await (const chunk of response.body ?? []) {
@@ -140,7 +145,10 @@ export class ControlPlaneConnection {
           const blocks = text.split('\n\n')
           text = blocks.pop() ?? ''
           for (const block of blocks) {
+            const isFirst = lastId === undefined
             lastId = /^id: (.*)$/m.exec(block)?.[1] ?? lastId
+            // Only who knows an id misses nothing, whatever happens to the stream.
+            if (isFirst && lastId !== undefined) yield { type: 'reset' }
             const data = /^data: (.*)$/m.exec(block)?.[1]
             const event = apiEvent.safeParse(data === undefined ? undefined : jsonOf(data))
             // A newer control plane may tell more than this knows of.
@@ -148,8 +156,9 @@ export class ControlPlaneConnection {
           }
         }
       } catch (error) {
-        // What it refuses once it refuses again; what was away may come back.
-        if (error instanceof Refusal && lastId === '') throw error
+        // What it refuses at first it refuses again; later what was away may come back.
+        if (error instanceof Refusal && lastId === undefined) throw error
+        if (error instanceof Refusal && isFinal(error)) throw new Refusal([...error.lines, ...endedLines], error.status)
       } finally {
         clearTimeout(timer)
         silent.abort()
@@ -175,6 +184,15 @@ export class ControlPlaneConnection {
     return new Refusal([`error: ${this.#origin.origin} does not answer: ${reasonOf(error)}`])
   }
 }
+
+/** Whether the same request would be refused again: neither a fault that passes nor a limit. */
+function isFinal({ status }: Refusal): boolean {
+  return status !== undefined && status >= 400 && status < 500 && status !== 408 && status !== 429
+}
+
+const endedLines = [
+  '  what happens is not followed any more; give a token that is valid, in REGENT_TOKEN or --token-file, and start again',
+]
 
 /** A problem as people read it: what it is, what is wrong where, and under which id the log has it. */
 export function refusalLines(status: number, text: string): readonly string[] {

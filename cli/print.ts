@@ -11,6 +11,11 @@ export function printJson(value: unknown): void {
   console.log(JSON.stringify(value, null, 2))
 }
 
+/** A value as JSON in one line, for a pipeline that reads line by line. */
+export function jsonLine(value: unknown): string {
+  return JSON.stringify(value)
+}
+
 /** A table in plain text: no column is cut, the last one is not padded. */
 export function tableLines(head: readonly string[], rows: readonly (readonly string[])[]): readonly string[] {
   const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)))

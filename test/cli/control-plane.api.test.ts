@@ -111,7 +111,7 @@ describe('regent, of a control plane', () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
   })
 
-  test('what happens is followed, a line for each', async () => {
+  test('what happens to those that are listed is followed, a line for each', async () => {
     const args = ['agents', 'list', '--watch', '--approval', 'rejected', '--url', api.url, '--token-file', tokenFile]
     const child = spawn(process.execPath, [join(project, 'cli/regent.ts'), ...args], {
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -122,12 +122,13 @@ describe('regent, of a control plane', () => {
         lines.push(line)
         if (lines.length === 1) {
           while (api.events.count === 0) await new Promise((resolve) => setTimeout(resolve, 10))
-          await api.agents.create('followed', { approved: true, by: 'test' })
-          await api.agents.remove('followed')
+          for (const id of ['passed-over', 'followed']) await api.agents.create(id, { approved: true, by: 'test' })
+          await api.ask('POST', '/api/v1/agents/followed/reject')
+          await api.ask('POST', '/api/v1/agents/followed/approve')
         }
         if (lines.length === 3) break
       }
-      expect(lines.slice(1)).toEqual(['followed: approved', 'followed: removed'])
+      expect(lines.slice(1)).toEqual(['followed: rejected', 'followed: approved, no longer in this list'])
     } finally {
       child.kill('SIGKILL')
     }
