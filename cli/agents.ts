@@ -4,7 +4,7 @@ import { addAgentKeys } from './agent-keys.ts'
 import { type ControlPlaneOptions, takingControlPlane, whichControlPlane } from './control-plane-connection.ts'
 import { UsageError } from './errors.ts'
 import { type AgentEvent, type Change, leavesList, ListedAgents } from './listed.ts'
-import { jsonLine, printJson, tableLines } from './print.ts'
+import { jsonLine, printFacts, printJson, tableLines } from './print.ts'
 
 interface Options extends ControlPlaneOptions {
   readonly json?: true
@@ -139,7 +139,7 @@ function printAgent(agent: AgentResource, options: Options): void {
     return
   }
   const { fence, connection, fenceConflict, capacity } = agent
-  const facts: readonly (readonly [string, string | undefined])[] = [
+  printFacts([
     ['agent', agent.agentId],
     ['approval', agent.approval],
     ['health', `${agent.health} since ${agent.since}`],
@@ -154,8 +154,7 @@ function printAgent(agent: AgentResource, options: Options): void {
       fenceConflict && `${fenceConflict.holder} insists on epoch ${fenceConflict.epoch}; see agents reset-fence --help`,
     ],
     ['registered', agent.registeredAt],
-  ]
-  for (const [name, value] of facts) if (value !== undefined) console.log(`${name.padEnd(12)}${value}`)
+  ])
 }
 
 function eventLine(event: AgentEvent, change: Change): string {

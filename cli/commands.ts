@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError } from 'commander'
 import type { CommandResource } from '@regent/contract/api.ts'
 import { type ControlPlaneOptions, takingControlPlane, whichControlPlane } from './control-plane-connection.ts'
 import { leavesList, ListedCommands } from './listed.ts'
-import { jsonLine, printJson, tableLines } from './print.ts'
+import { jsonLine, printFacts, printJson, tableLines, visible } from './print.ts'
 
 interface Options extends ControlPlaneOptions {
   readonly json?: true
@@ -96,7 +96,7 @@ async function list(agent: string, options: Options): Promise<void> {
     if (event.type === 'reset') listed.begin(await print())
     else if (event.type === 'command' && event.agentId === agent) {
       const change = listed.take(event)
-      const line = `${event.commandId}: ${event.action} of ${event.target} is ${event.state}`
+      const line = visible(`${event.commandId}: ${event.action} of ${event.target} is ${event.state}`)
       if (change === undefined) continue
       console.log(options.json ? jsonLine(event) : `${line}${change === 'leaves' ? leavesList : ''}`)
     }
@@ -143,7 +143,7 @@ function printCommand(command: CommandResource, options: Options): void {
     return
   }
   const { error, result } = command
-  const facts: readonly (readonly [string, string | undefined])[] = [
+  printFacts([
     ['command', command.commandId],
     ['agent', command.agentId],
     ['action', command.action],
@@ -155,8 +155,7 @@ function printCommand(command: CommandResource, options: Options): void {
     ['finished', command.finishedAt],
     ['error', error && `${error.code}: ${error.message}`],
     ['result', result === undefined ? undefined : JSON.stringify(result)],
-  ]
-  for (const [name, value] of facts) if (value !== undefined) console.log(`${name.padEnd(12)}${value}`)
+  ])
 }
 
 function jsonOf(text: string): unknown {

@@ -1,6 +1,7 @@
 import { CommanderError } from 'commander'
 import { reportLines } from '../lib/report.ts'
 import { Refusal, UsageError } from './errors.ts'
+import { visible } from './print.ts'
 import { createProgram } from './program.ts'
 
 // A reader that has seen enough, such as `head`, is no fault.
@@ -23,8 +24,11 @@ async function reported(error: unknown): Promise<number> {
     console.error(`error: ${error.message}`)
     return 2
   }
+  // They hold words of control planes and clusters.
   const lines =
-    error instanceof Refusal ? error.lines : reportLines((await import('../lib/promote.ts')).problemsOf(error))
+    error instanceof Refusal
+      ? error.lines.map(visible)
+      : reportLines((await import('../lib/promote.ts')).problemsOf(error))
   for (const line of lines) console.error(line)
   return 1
 }

@@ -1,5 +1,5 @@
 import { type AgentLeadership, inWords, podOf, reasonInWords } from './agent-leadership.ts'
-import { tableLines } from './print.ts'
+import { tableLines, visible } from './print.ts'
 
 /** Who leads an agent, and in which zone. */
 export interface Status extends AgentLeadership {
@@ -48,7 +48,7 @@ function details(one: Status): readonly string[] {
     ...(cordoned.length > 0 ? [['cordoned', cordoned.join(', ')]] : []),
   ]
   const width = Math.max(...facts.map(([name = '']) => name.length))
-  const lines = facts.map(([name = '', value = '']) => `${name.padEnd(width)}  ${value}`)
+  const lines = facts.map(([name = '', value = '']) => `${name.padEnd(width)}  ${visible(value)}`)
   if (takeovers === null) return [...lines, '', 'takeovers: unknown']
   if (takeovers.length === 0) return [...lines, '', 'no takeover yet']
   const rows = takeovers.map(({ at, epoch, from, holder, reason, phases }) => [

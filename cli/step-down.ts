@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import { type ClusterOptions, connectionTo } from './cluster-connection.ts'
-import { printJson } from './print.ts'
+import { printJson, visible } from './print.ts'
 
 interface Options extends ClusterOptions {
   readonly force?: true
@@ -44,9 +44,8 @@ async function stepDown(agent: string, options: Options) {
     return
   }
   const at = done.node === null ? '' : ` on ${done.node}`
-  console.log(
-    `${agent}: ${done.to}${at} leads with epoch ${done.epoch}, ${inWords(done.seconds)} after ${done.from} was asked to hand over`,
-  )
+  const after = `${inWords(done.seconds)} after ${done.from} was asked to hand over`
+  console.log(visible(`${agent}: ${done.to}${at} leads with epoch ${done.epoch}, ${after}`))
 }
 
 function secondsOf(text: string): number {

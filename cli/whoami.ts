@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { type ControlPlaneOptions, takingControlPlane, whichControlPlane } from './control-plane-connection.ts'
-import { printJson } from './print.ts'
+import { printJson, visible } from './print.ts'
 
 interface Options extends ControlPlaneOptions {
   readonly json?: true
@@ -26,5 +26,5 @@ async function whoami(options: Options): Promise<void> {
   ])
   const found = await new ControlPlaneConnection(options).call({ path: '/whoami', answer: principal })
   if (options.json) printJson(found)
-  else console.log(`${found.name}: ${found.role}, by ${found.by}`)
+  else console.log(visible(`${found.name}: ${found.role}, by ${found.by}`))
 }

@@ -82,6 +82,24 @@ export const closeCodes = {
 export const deepestPayload = 32
 
 const shortText = z.string().check(z.minLength(1), z.maxLength(256))
+/**
+ * What names a region: the characters of a label, and nothing that could do anything to the terminal or the log of who
+ * reads it. No agent of version 1 says anything else: `REGION` of its environment is a name of Kubernetes.
+ */
+const region = shortText.check(
+  z.regex(/^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/, {
+    error: "expected letters, digits, '-', '_' and '.', with a letter or digit at both ends, such as us-east-1",
+  }),
+)
+/** The same form as every quantity of an agent's environment, and all that Kubernetes writes. */
+const quantity = shortText.check(
+  z.regex(/^[0-9]+(\.[0-9]+)?([numkKMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]+)?$/, {
+    error: 'expected a quantity of Kubernetes, such as 500m, 4 or 16Gi',
+  }),
+)
+/** What programs name, and no person: printable ASCII without blanks, as in every name that was ever said. */
+const programName = (most: number) =>
+  z.string().check(z.minLength(1), z.maxLength(most), z.regex(/^[\x21-\x7e]*$/, { error: 'expected printable ASCII' }))
 const longText = z.string().check(z.maxLength(4096))
 /** A Kubernetes resourceVersion: compared as an integer of any size, so it travels as text. */
 const epoch = z.string().check(z.regex(/^[1-9][0-9]{0,38}$/))
@@ -103,15 +121,15 @@ export const agentMessage = z.discriminatedUnion('type', [
     protocolVersion: version,
     /** The oldest; absent: it speaks one version. */
     oldestProtocolVersion: z.optional(version),
-    features: z.array(shortText).check(z.maxLength(64)),
+    features: z.array(programName(256)).check(z.maxLength(64)),
     agentId,
     /** UID of the `kube-system` namespace: epochs compare only within one lineage. */
-    lineage: shortText,
+    lineage: programName(256),
     epoch,
     /** `podName_podUID_bootUUID` */
-    holder: z.string().check(z.minLength(1), z.maxLength(512)),
-    region: shortText,
-    capacity: z.object({ maxSessions: count, cpu: shortText, memory: shortText }),
+    holder: programName(512),
+    region,
+    capacity: z.object({ maxSessions: count, cpu: quantity, memory: quantity }),
   }),
   z.object({
     type: z.literal('heartbeat'),

@@ -82,6 +82,34 @@ describe('bounds', () => {
     expect(accepts(agentMessage, { ...register, [field]: '' })).toBe(false)
   })
 
+  const hostile = ['\u001b[2J', 'a\u009bb', 'a\u007fb', 'a\u202eb', 'a\nb', 'a b', 'é', '']
+
+  test.each(hostile)('nothing that names something in a registration is %j', (text) => {
+    const { capacity } = register
+    for (const changed of [
+      ...[{ region: text }, { lineage: text }, { holder: text }, { features: [text] }],
+      ...[{ capacity: { ...capacity, cpu: text } }, { capacity: { ...capacity, memory: text } }],
+    ]) {
+      expect(accepts(agentMessage, { ...register, ...changed })).toBe(false)
+    }
+  })
+
+  test('a region and a quantity that are none are told what is expected', () => {
+    const { error } = agentMessage.safeParse({
+      ...register,
+      region: '-a',
+      capacity: { ...register.capacity, cpu: 'x' },
+    })
+    expect(error?.issues.map(({ path, message }) => `${path.join('.')}: ${message}`)).toEqual([
+      expect.stringMatching(/^region: expected letters, digits/),
+      expect.stringMatching(/^capacity.cpu: expected a quantity of Kubernetes, such as/),
+    ])
+  })
+
+  test.each(['1', '0.5', '500m', '16Gi', '200G', '1e3', '100n'])('a quantity can be %j', (cpu) => {
+    expect(accepts(agentMessage, { ...register, capacity: { ...register.capacity, cpu } })).toBe(true)
+  })
+
   test('features are few and short', () => {
     const features = (count: number, length: number) => Array.from({ length: count }, () => 'a'.repeat(length))
     expect(accepts(agentMessage, { ...register, features: features(64, 256) })).toBe(true)
@@ -170,16 +198,17 @@ describe('what a command carries', () => {
 })
 
 test('the largest registration that is accepted fits into a message several times', () => {
-  const wide = '\u{1F600}'.repeat(128)
+  // What JSON writes with two bytes.
+  const wide = '"'.repeat(256)
   const largest = {
     ...register,
     features: Array.from({ length: 64 }, () => wide),
     agentId: 'a'.repeat(40),
     lineage: wide,
-    holder: wide,
-    region: wide,
+    holder: '"'.repeat(512),
+    region: 'a'.repeat(256),
     epoch: '9'.repeat(39),
-    capacity: { maxSessions: Number.MAX_SAFE_INTEGER, cpu: wide, memory: wide },
+    capacity: { maxSessions: Number.MAX_SAFE_INTEGER, cpu: '9'.repeat(256), memory: '9'.repeat(256) },
   }
   expect(accepts(agentMessage, largest)).toBe(true)
   expect(Buffer.byteLength(JSON.stringify(largest))).toBeLessThan(largestMessageBytes / 2)

@@ -1,35 +1,6 @@
-import { once } from 'node:events'
-import { createServer, type ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import { afterEach, describe, expect, test } from '@jest/globals'
-import { portOf } from '@regent/runtime/listen.ts'
-import { project, run } from './program.ts'
-
-/** A control plane that answers with nothing in its lists, and whose event streams are what a test says, in turn. */
-class ScriptedControlPlane {
-  readonly asked: string[] = []
-  readonly #server = createServer((request, response) => {
-    const path = (request.url ?? '').replace(/\?.*$/, '')
-    this.asked.push(`${path} ${String(request.headers['last-event-id'] ?? '')}`.trim())
-    if (path === '/api/v1/events') this.#streams.shift()?.(response)
-    else response.setHeader('content-type', 'application/json').end('{"items":[]}')
-  })
-  readonly #streams: ((response: ServerResponse) => void)[]
-
-  constructor(streams: readonly ((response: ServerResponse) => void)[]) {
-    this.#streams = [...streams]
-  }
-
-  async regent(...args: readonly string[]) {
-    await once(this.#server.listen(0, '127.0.0.1'), 'listening')
-    const env = { REGENT_URL: `http://127.0.0.1:${portOf(this.#server) ?? 0}`, REGENT_TOKEN: 'token' }
-    return await run([process.execPath, `${project}/cli/regent.ts`, ...args], { env })
-  }
-
-  close(): void {
-    this.#server.close()
-    this.#server.closeAllConnections()
-  }
-}
+import { ScriptedControlPlane } from './scripted-control-plane.ts'
 
 const begins = (response: ServerResponse) => response.end('retry: 1000\nid: 7\n\n')
 const refuses = (status: number) => (response: ServerResponse) => response.writeHead(status).end()
