@@ -99,12 +99,15 @@ export class AgentMetrics implements ControlLinkMetrics {
     const { isLeader, electionStatus, epoch, leaseRemaining, eventLoopStall } = this.#instruments
     const { linkConnected, commandsWaiting } = this.#instruments
     const status = this.#election?.status
-    // A draining leader still leads and acts; a suspended one holds the Lease and may not act.
-    const leads = status?.role === 'leading' || status?.role === 'draining' ? 1 : 0
+    const remainingSeconds = this.#election?.remainingSeconds ?? 0
+    // A draining leader still leads and acts. Its role lasts until it could give the Lease back; its time may be over
+    // long before.
+    const hasRole = status?.role === 'leading' || status?.role === 'draining'
+    const leads = hasRole && remainingSeconds > 0 ? 1 : 0
     isLeader.set({ agent: this.#agent }, leads)
     electionStatus.set({ name: this.#agent }, leads)
     epoch.set({ agent: this.#agent }, Number(status?.epoch ?? 0n))
-    leaseRemaining.set({ agent: this.#agent }, this.#election?.remainingSeconds ?? 0)
+    leaseRemaining.set({ agent: this.#agent }, remainingSeconds)
     eventLoopStall.set({ agent: this.#agent }, this.#longestStallSeconds)
     this.#longestStallSeconds = 0
     linkConnected.set({ agent: this.#agent }, this.#link?.isRegistered === true ? 1 : 0)

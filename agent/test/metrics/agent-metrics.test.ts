@@ -94,19 +94,26 @@ test('before anything has happened, every counter with known reasons is there wi
 })
 
 test.each([
-  ['starting', 0],
-  ['standby', 0],
-  ['leading', 1],
-  ['draining', 1],
-  ['suspended', 0],
-  ['stopped', 0],
-] as const)('a replica that is %s is leader: %d', async (role, leads) => {
-  const { election, metrics } = observed()
-  election.become({ role })
-  const text = await metrics.text()
-  expect(valueOf(text, 'regent_agent_is_leader{agent="local"}')).toBe(leads)
-  expect(valueOf(text, 'leader_election_master_status{name="local"}')).toBe(leads)
-})
+  ['starting', 0, 0],
+  ['standby', 0, 0],
+  ['leading', 2.5, 1],
+  ['leading', Infinity, 1],
+  ['leading', 0, 0],
+  ['draining', 2.5, 1],
+  ['draining', 0, 0],
+  ['suspended', 0, 0],
+  ['stopped', 0, 0],
+] as const)(
+  'a replica that is %s and may act for another %d s is leader: %d',
+  async (role, remainingSeconds, leads) => {
+    const { election, metrics } = observed()
+    election.become({ role })
+    election.remainingSeconds = remainingSeconds
+    const text = await metrics.text()
+    expect(valueOf(text, 'regent_agent_is_leader{agent="local"}')).toBe(leads)
+    expect(valueOf(text, 'leader_election_master_status{name="local"}')).toBe(leads)
+  },
+)
 
 test('what remains of the leadership and its epoch are read at the scrape', async () => {
   const { election, metrics } = observed()
