@@ -14,6 +14,8 @@ export interface BackoffOptions {
 export const rewatchBackoff = { firstMs: 50, longestMs: 2000, stableMs: 10_000 } as const
 /** Connections to the leader: at once, then 50 ms to 1 s, as new again after 10 s. */
 export const reconnectBackoff = { firstMs: 50, longestMs: 1000, stableMs: 10_000 } as const
+/** The port for peers: at once, then 50 ms to 10 s. A port that is taken is freed by hand, or never. */
+export const listenBackoff = { firstMs: 50, longestMs: 10_000, stableMs: 10_000 } as const
 
 /**
  * Tries again at once the first time, then after a random share of a limit that doubles ("full jitter"), so that

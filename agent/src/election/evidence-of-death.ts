@@ -38,6 +38,7 @@ export class EvidenceOfDeath extends EventEmitter<EvidenceEvents> {
   #holder: { readonly text: string; readonly identity: Identity; readonly container: string } | undefined
   #container: string | undefined
   #isNewest = true
+  #hasPeerPortFailed = false
 
   constructor(options: ElectorOptions) {
     super()
@@ -56,12 +57,11 @@ export class EvidenceOfDeath extends EventEmitter<EvidenceEvents> {
 
   start(): void {
     this.#listener.on('standbys', (standbys) => this.emit('input', { type: 'standbys', standbys }))
-    this.#listener.on('error', (error) => {
-      this.emit('notice', 'error', 'peer-port-failed', {
-        message: 'standbys cannot see this process end; the Lease alone decides',
-        why: error.message,
-      })
+    this.#listener.on('listening', ({ address, port }) => {
+      this.emit('input', { type: 'listening' })
+      if (this.#hasPeerPortFailed) this.emit('notice', 'info', 'peer-port-opened', { address, port })
     })
+    this.#listener.on('error', (error) => this.#tellOfPeerPort(error))
     this.#listener.listen()
     this.#link.on('dead', ({ target, why }) => this.#judge('peer', target, why))
     this.#link.on('refuted', ({ why }) => this.emit('judged', { by: 'peer', confirmed: false, why }))
@@ -101,6 +101,16 @@ export class EvidenceOfDeath extends EventEmitter<EvidenceEvents> {
     this.#pods?.close()
     this.#link.close()
     this.#listener.close()
+  }
+
+  /** Once: it is tried again and again, and what is wrong stays the same. */
+  #tellOfPeerPort(error: Error): void {
+    if (this.#hasPeerPortFailed) return
+    this.#hasPeerPortFailed = true
+    this.emit('notice', 'error', 'peer-port-failed', {
+      message: 'standbys cannot see this process end; the Lease alone decides until the port can be opened',
+      why: error.message,
+    })
   }
 
   #judge(by: 'peer' | 'pod', dead: { readonly podUid: string; readonly boot: string }, why: string): void {

@@ -85,6 +85,9 @@ function hear(turn: Turn, input: Input): void {
         state.death = { holder: input.holder, by: input.by, signMs: input.sign.monotonicMs }
       }
       return
+    case 'listening':
+      state.listening = true
+      return
     case 'standbys':
       state.standbys = input.standbys
       return

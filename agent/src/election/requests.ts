@@ -138,7 +138,7 @@ function take(turn: Turn, claim: Claim): void {
       [leaseAnnotations.reason]: claim.reason,
       // What the Lease remembered is not lost with it when it is deleted.
       [leaseAnnotations.takeovers]: JSON.stringify(state.takeovers),
-      [leaseAnnotations.peer]: options.peer,
+      [leaseAnnotations.peer]: peerOf(turn),
       [leaseAnnotations.container]: state.container,
     },
   })
@@ -164,10 +164,15 @@ function renew(turn: Turn): void {
       [leaseAnnotations.standbys]: JSON.stringify(state.standbys),
       [leaseAnnotations.link]: state.link,
       [leaseAnnotations.node]: options.node,
-      [leaseAnnotations.peer]: options.peer,
+      [leaseAnnotations.peer]: peerOf(turn),
       [leaseAnnotations.container]: state.container,
     },
   })
+}
+
+/** Where standbys connect to; an address at which nobody listens would only keep them trying. */
+function peerOf({ state, options }: Turn): string | undefined {
+  return state.listening ? options.peer : undefined
 }
 
 /** Gives the Lease back: whoever sees it may take it at once. */

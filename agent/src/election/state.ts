@@ -15,7 +15,7 @@ export interface MachineOptions {
   readonly drainBudgetSeconds: number
   /** Written on the Lease for people. */
   readonly node: string
-  /** Where this replica answers its standbys: `address:port`; absent where peers are not reachable. */
+  /** Where this replica answers its standbys once it listens: `address:port`; absent where peers are not reachable. */
   readonly peer?: string
   /** False at the third start of a container within 5 min: then another replica gets its chance first. */
   readonly mayRetakeAtOnce: boolean
@@ -45,6 +45,8 @@ export type Input =
   | { readonly type: 'stalled'; readonly value: boolean }
   /** The holder is dead. The first sign of it was seen at `sign`. */
   | { readonly type: 'death'; readonly holder: string; readonly by: 'peer' | 'pod'; readonly sign: Instant }
+  /** The port for peers is open: from now on standbys can be told of it. */
+  | { readonly type: 'listening' }
   | { readonly type: 'standbys'; readonly standbys: readonly Standby[] }
   | { readonly type: 'container'; readonly id: string }
   /** Whether this pod is of the newest revision, as far as anyone knows. */
@@ -186,6 +188,8 @@ export interface State {
   readonly isNewestRevision: boolean
   /** Stands aside until then, for others or because it is of no use to try again now; the next time twice as long. */
   readonly aside: { readonly untilMs: number; readonly seconds: number; readonly forOthers: boolean }
+  /** Whether standbys can connect to this replica. */
+  readonly listening: boolean
   readonly standbys: readonly Standby[]
   readonly takeovers: readonly Takeover[]
   readonly container?: string | undefined
@@ -233,6 +237,7 @@ export function initialState(): State {
     stalled: false,
     isNewestRevision: true,
     aside: { untilMs: 0, seconds: 0, forOthers: false },
+    listening: false,
     standbys: [],
     takeovers: [],
     takes: new Map(),

@@ -1,5 +1,7 @@
 import { afterEach, expect, test } from '@jest/globals'
+import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
+import { type AddressInfo, createServer } from 'node:net'
 import { leaseAnnotations } from '@regent/contract/names.ts'
 import { electionProfiles } from '@regent/contract/election.ts'
 import { EvidenceOfDeath } from '../../src/election/evidence-of-death.ts'
@@ -39,9 +41,13 @@ function pod({ pod: name, podUid: uid }: typeof me, revision: string, about: Pod
 }
 
 /** Evidence of the pods alone, with all that it told the machine, and with the watch of the pods to write into. */
-async function evidence(pods: readonly object[]): Promise<{
+async function evidence(
+  pods: readonly object[],
+  port = 0,
+): Promise<{
   readonly evidence: EvidenceOfDeath
   readonly inputs: readonly Input[]
+  readonly notices: readonly string[]
   /** Resolves once these inputs of a type were told. */
   readonly told: (type: Input['type'], count?: number) => Promise<readonly Input[]>
   /** Tells of a pod by the watch, once that is open. */
@@ -66,7 +72,7 @@ async function evidence(pods: readonly object[]): Promise<{
     },
     agentId: 'local',
     api: server.api,
-    listen: { address: '127.0.0.1', port: 0 },
+    listen: { address: '127.0.0.1', port },
     evidence: { peers: false, pods: true },
     podSelector: 'app=agent',
     processStartedAtMs: Date.parse(startedAt),
@@ -77,6 +83,8 @@ async function evidence(pods: readonly object[]): Promise<{
     () => found.close(),
   )
   const inputs: Input[] = []
+  const notices: string[] = []
+  found.on('notice', (_, event) => notices.push(event))
   const waiting = new Set<() => void>()
   found.on('input', (input) => {
     inputs.push(input)
@@ -86,6 +94,7 @@ async function evidence(pods: readonly object[]): Promise<{
   return {
     evidence: found,
     inputs,
+    notices,
     told: (type, count = 1) =>
       new Promise((resolve) => {
         const look = (): void => {
@@ -140,4 +149,16 @@ test('a pod of an older revision knows that it is one, and when it is not any mo
   expect(await told('revision')).toEqual([{ type: 'revision', isNewest: false }])
   await change(pod(leader, 'new', { ...newer, isDeleting: true }))
   expect((await told('revision', 2))[1]).toEqual({ type: 'revision', isNewest: true })
+})
+
+test('a port for peers that is taken is opened once it is free, and only then standbys are told of it', async () => {
+  const taker = createServer().listen(0, '127.0.0.1')
+  await once(taker, 'listening')
+  const { port } = taker.address() as AddressInfo
+  const { evidence: found, inputs, told, notices } = await evidence([], port)
+  await once(found, 'notice')
+  expect(inputs.some(({ type }) => type === 'listening')).toBe(false)
+  taker.close()
+  expect(await told('listening')).toHaveLength(1)
+  expect(notices).toEqual(['peer-port-failed', 'peer-port-opened'])
 })

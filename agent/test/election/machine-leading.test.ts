@@ -54,6 +54,23 @@ describe('a leader', () => {
     expect(annotations[leaseAnnotations.since]).toBe(latest?.at)
   })
 
+  test('tells where its standbys can connect to, once they can', () => {
+    const play = leader({ peer: '10.0.0.1:8081' })
+    play.live(2 * retryMs)
+    expect(play.lease.annotations[leaseAnnotations.peer]).toBeUndefined()
+    play.give({ type: 'listening' }).live(retryMs)
+    expect(play.lease.annotations[leaseAnnotations.peer]).toBe('10.0.0.1:8081')
+  })
+
+  test('tells it with the write that acquires the Lease', () => {
+    const play = standby({ peer: '10.0.0.1:8081' }).give({ type: 'listening' })
+    play.pass(3000).serve()
+    play.pass(leaseMs - 3000).answer(answerOf(play.land()))
+    expect(play.pending).toBe('take')
+    play.land()
+    expect(play.lease).toMatchObject({ holder: me, annotations: { [leaseAnnotations.peer]: '10.0.0.1:8081' } })
+  })
+
   test('tells how it stands with the control plane, until it leads no more', () => {
     const play = leader()
     expect(play.lease.annotations[leaseAnnotations.link]).toBeUndefined()

@@ -1,6 +1,8 @@
 import type { Standby } from '@regent/contract/takeover.ts'
 import { EventEmitter } from 'node:events'
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { Backoff, listenBackoff } from '../backoff.ts'
+import { systemClock } from '../clock.ts'
 import { LineSplitter } from '../lines.ts'
 import { answerLine, maxLineBytes, parseHello, type Hello, type Incarnation } from './protocol.ts'
 
@@ -19,7 +21,7 @@ export interface PeerListenerOptions {
 
 export interface PeerListenerEvents {
   listening: [{ readonly address: string; readonly port: number }]
-  /** It cannot listen, or no longer: no peer will see this process die, and the Lease decides alone. */
+  /** It cannot listen, and tries again; until then no peer sees this process die, and the Lease decides alone. */
   error: [Error]
   /** Other standbys are connected, or others of them are ready. */
   standbys: [readonly Standby[]]
@@ -43,6 +45,8 @@ export class PeerListener extends EventEmitter<PeerListenerEvents> {
   readonly #sockets = new Set<Socket>()
   /** Those that said hello, by the UID of their pod. */
   readonly #peers = new Map<string, { readonly socket: Socket; readonly hello: Hello }>()
+  readonly #backoff = new Backoff(listenBackoff)
+  #again: NodeJS.Timeout | undefined
   #told = '[]'
 
   constructor(options: PeerListenerOptions) {
@@ -57,10 +61,14 @@ export class PeerListener extends EventEmitter<PeerListenerEvents> {
       const { address, port } = this.#server.address() as AddressInfo
       this.emit('listening', { address, port })
     })
-    this.#server.on('error', (error) => this.emit('error', error))
+    this.#server.on('error', (error) => {
+      this.emit('error', error)
+      // What failed may have been to accept one connection.
+      if (!this.#server.listening) this.#listenAgain()
+    })
   }
 
-  /** Begins to listen: `listening` or `error` follows. */
+  /** Begins to listen: `listening` follows, and before it an `error` for each attempt that failed. */
   listen(): void {
     const { address, port } = this.#options
     // Without an address Node takes `::`, and `0.0.0.0` on machines without IPv6.
@@ -77,8 +85,13 @@ export class PeerListener extends EventEmitter<PeerListenerEvents> {
 
   /** Ends every connection and listens no more: to the peers that is what death looks like. */
   close(): void {
+    clearTimeout(this.#again)
     this.#server.close()
     for (const socket of this.#sockets) socket.destroy()
+  }
+
+  #listenAgain(): void {
+    this.#again = setTimeout(() => this.listen(), this.#backoff.nextDelayMs(systemClock.now().monotonicMs))
   }
 
   #accept(socket: Socket): void {

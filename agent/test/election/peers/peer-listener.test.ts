@@ -152,6 +152,30 @@ describe('a listener for peers', () => {
     second.close()
   })
 
+  test('listens where a port was taken, once that is free', async () => {
+    const { port, listener: first } = await listening()
+    const second = new PeerListener({ address: '127.0.0.1', port, identity: leader })
+    atEnd(() => second.close())
+    second.on('error', () => undefined)
+    second.listen()
+    await once(second, 'error')
+    await once(second, 'error')
+    first.close()
+    await once(second, 'listening')
+    await greeting(port, 'one')
+  })
+
+  test('does not try again once it was closed', async () => {
+    const { port, listener: first } = await listening()
+    const second = new PeerListener({ address: '127.0.0.1', port, identity: leader })
+    second.listen()
+    await once(second, 'error')
+    second.close()
+    first.close()
+    const [error] = (await once(connect(port, '127.0.0.1'), 'error')) as [NodeJS.ErrnoException]
+    expect(error.code).toBe('ECONNREFUSED')
+  })
+
   test('on every address is reached by both families', async () => {
     const { port } = await listening({ address: '::' })
     for (const host of ['127.0.0.1', '::1']) {
