@@ -4,10 +4,11 @@
  * Where to read on: `state.ts` is what a replica knows, is told and wants done; `machine.ts` one step of it, which
  * calls `learn.ts` (what a Lease that was read means), `reign.ts` (from acquiring it to giving it back), `compete.ts`
  * (when a standby may take it) and `requests.ts` (the one request at a time). All of that is pure. `elector.ts` joins
- * it to connections, in a thread of its own; `lease-election.ts` runs the leader's work in the main thread.
+ * it to connections, in a thread of its own; `lease-election.ts` runs the leader's work in the main thread, and
+ * `reign-watchdog.ts` ends it from there where the elector's thread does not.
  *
- * Guaranteed, while clocks drift by less than a percent, no process is paused without any clock of it advancing, and
- * nobody forges evidence of death or edits the holder by hand:
+ * Guaranteed, while clocks drift by less than a percent, no process is paused without any clock of it advancing, at
+ * least one of its two threads gets CPU, and nobody forges evidence of death or edits the holder by hand:
  * - at most one replica's work runs at a time: a leader has stopped, or was killed, before another may begin;
  * - epochs strictly increase, also over a deleted Lease, within one history of etcd;
  * - an outage of the API server changes neither leader nor epoch, however long it lasts;
@@ -17,6 +18,9 @@
  * and the admission fence; the control plane's epochs):
  * - that a request which a leader has sent does not arrive after the next one leads. The faster the takeover, the
  *   likelier that is: evidence of death lets the next leader begin while the last bytes of the former are on their way;
+ * - that the work of a process of which neither thread gets any CPU has ended before another leads: it stands still, and
+ *   ends when a thread goes on. One thread that hangs or gets none is no such case: the other one ends the work or the
+ *   process in time;
  * - that there are not two who believe to lead after a virtual machine was paused with all its clocks, after forged
  *   evidence of death, or after a hand edit. The former leader sees the Lease within one renew period and ends; where
  *   it is cut off from the API server just then, it ends within one renew deadline;

@@ -11,6 +11,7 @@ import { LeaseClient } from './lease-client.ts'
 import { LeaseWatch } from './lease-watch.ts'
 import { isReady, statusOf, step } from './machine.ts'
 import { OutageNotices } from './outage-notices.ts'
+import type { Kill } from './process-killer.ts'
 import { SharedDeadline } from './shared-deadline.ts'
 import { type Effect, initialState, type Input, type State } from './state.ts'
 import type { ElectionStatus } from './election.ts'
@@ -28,7 +29,7 @@ const noticedStallMs = 500
 export class Elector {
   readonly #options: ElectorOptions
   readonly #post: (message: FromElector) => void
-  readonly #end: () => void
+  readonly #kill: Kill
   readonly #deadline: SharedDeadline
   readonly #connection: ApiConnection
   readonly #lease: LeaseClient
@@ -49,11 +50,10 @@ export class Elector {
   readonly #questions = new Map<number, number>()
   #longestStallMs = 0
 
-  /** @param end what ends the process at once, without a chance for anything in it to run */
-  constructor(options: ElectorOptions, post: (message: FromElector) => void, end: () => void) {
+  constructor(options: ElectorOptions, post: (message: FromElector) => void, kill: Kill) {
     this.#options = options
     this.#post = post
-    this.#end = end
+    this.#kill = kill
     this.#deadline = new SharedDeadline(options.deadline)
     const named = { namespace: options.machine.leaseNamespace, name: options.machine.leaseName }
     this.#connection = new ApiConnection(options.api)
@@ -150,7 +150,7 @@ export class Elector {
       case 'end':
         return this.#post(effect)
       case 'kill':
-        return this.#end()
+        return this.#killUnlessOver(effect.why)
       case 'confirm-death':
         return this.#evidence.confirm()
       case 'renewed':
@@ -167,6 +167,18 @@ export class Elector {
         effect satisfies never
         throw new Error(`an effect that nobody knows of the machine for ${machine.leaseName}`)
     }
+  }
+
+  /**
+   * Kills, unless the main thread has said that the work is over. After this thread got no CPU that may wait to be heard,
+   * and the event loop comes to it first.
+   */
+  #killUnlessOver(why: string): void {
+    const { work } = this.#state
+    setImmediate(() => {
+      if (this.#state.work !== work) return
+      this.#kill(why, this.#deadline.silentMs('main', systemClock.now()) / 1000)
+    })
   }
 
   #answerQuestions(): void {

@@ -8,32 +8,36 @@ import type { Election, ElectionEvents, ElectionStatus } from './election.ts'
 import { identityText } from './identity.ts'
 import type { LeaderWork } from './leader-work.ts'
 import { LeaseReign } from './lease-reign.ts'
+import { processKiller } from './process-killer.ts'
+import { ReignWatchdog } from './reign-watchdog.ts'
 import { SharedDeadline } from './shared-deadline.ts'
 import type { ElectorOptions, FromElector, ToElector } from './thread-messages.ts'
 
 export type LeaseElectionOptions = Omit<ElectorOptions, 'deadline'>
 
-/** How often the main thread shows the elector's that it lives, in milliseconds. */
+/** How often the main thread shows the elector's that it lives, and looks whether that one does, in milliseconds. */
 const beatMs = 100
 /** Waits between attempts to prepare a work. */
 const prepareBackoff = { firstMs: 100, longestMs: 30_000, stableMs: 60_000 }
 
 /**
  * An election by a Lease. What decides runs in a thread of its own; this side runs the work of the leader, and shows
- * that it is alive.
+ * that it is alive. Each of the two threads ends the work or the process where the other one hangs or gets no CPU.
  *
  * Guaranteed, as long as clocks drift by less than a percent and the process is not paused without any clock of it
  * advancing: no two replicas' work runs at once. A leader that cannot renew has stopped, or was killed, a second
  * before another may begin.
  *
  * Not guaranteed: anything about requests that are on their way when a leader ends. They are refused by the admission
- * fence and by the control plane, which is why work writes through them. Nor that nobody else believes to lead where
- * evidence of death was forged, or where the Lease was edited by hand.
+ * fence and by the control plane, which is why work writes through them. The same goes for all that has begun in a
+ * process of which neither thread gets any CPU: nothing ends it before one does. Nor that nobody else believes to lead
+ * where evidence of death was forged, or where the Lease was edited by hand.
  */
 export class LeaseElection extends EventEmitter<ElectionEvents> implements Election {
   readonly #options: LeaseElectionOptions
   readonly #works: readonly LeaderWork[]
   readonly #deadline = new SharedDeadline()
+  readonly #watchdog: ReignWatchdog
   readonly #stopping = new AbortController()
   readonly #stopped = Promise.withResolvers<boolean>()
   #worker: Worker | undefined
@@ -48,6 +52,12 @@ export class LeaseElection extends EventEmitter<ElectionEvents> implements Elect
     super()
     this.#options = options
     this.#works = works
+    this.#watchdog = new ReignWatchdog({
+      deadline: this.#deadline,
+      abortBudgetSeconds: options.machine.timing.abortBudgetSeconds,
+      kill: processKiller(options, 'main'),
+      onEnded: (epoch, silentSeconds) => this.#tellOfSilence(epoch, silentSeconds),
+    })
   }
 
   get status(): ElectionStatus {
@@ -63,10 +73,9 @@ export class LeaseElection extends EventEmitter<ElectionEvents> implements Elect
   }
 
   start(): void {
-    const beat = (): void => this.#deadline.beat('main', systemClock.now())
     this.#deadline.beat('elector', systemClock.now())
-    beat()
-    this.#beat = setInterval(beat, beatMs)
+    this.#lookAround()
+    this.#beat = setInterval(() => this.#lookAround(), beatMs)
     const workerData: ElectorOptions = { ...this.#options, deadline: this.#deadline.buffer }
     this.#worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData, name: 'elector' })
     this.#worker.on('message', (message: FromElector) => this.#hear(message))
@@ -109,6 +118,20 @@ export class LeaseElection extends EventEmitter<ElectionEvents> implements Elect
     this.#questions.set(this.#asked, resolve)
     this.#say({ type: 'verify', id: this.#asked })
     return promise
+  }
+
+  /** Shows that this thread lives, and looks whether the elector's has left a reign alone. */
+  #lookAround(): void {
+    this.#deadline.beat('main', systemClock.now())
+    if (this.#reign) this.#watchdog.look(this.#reign)
+  }
+
+  #tellOfSilence(epoch: bigint, silentSeconds: number): void {
+    this.emit('notice', 'warn', 'elector-silent', {
+      message: 'the work was told to end, because the Lease was not renewed in time and nobody said so',
+      epoch: epoch.toString(),
+      silentSeconds,
+    })
   }
 
   #answer(id: number, holds: boolean): void {
@@ -171,9 +194,10 @@ export class LeaseElection extends EventEmitter<ElectionEvents> implements Elect
       this.#say({ type: 'work-failed', epoch: leadership.epoch })
     }
     await Promise.all(this.#works.map(lead))
+    const reason = leadership.endReason
     leadership.end('lost')
     if (this.#reign === leadership) this.#reign = undefined
-    this.#say({ type: 'work-ended', epoch: leadership.epoch })
+    this.#say({ type: 'work-ended', epoch: leadership.epoch, ...(reason !== undefined && { reason }) })
   }
 
   async #prepare(): Promise<void> {

@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from './clock.ts'
+import { type Clock, elapsedMs, type Instant, systemClock } from './clock.ts'
 import { type EndReason, type Leadership, NotLeading } from './leadership.ts'
 import type { SharedDeadline } from './shared-deadline.ts'
 import type { Reign } from './state.ts'
@@ -29,6 +29,7 @@ export class LeaseReign implements Leadership {
   readonly #clock: Clock
   readonly #drain = new AbortController()
   readonly #end = new AbortController()
+  #ended: { readonly reason: EndReason; readonly at: Instant } | undefined
 
   constructor({ reign, lineage, holder, ticket, deadline, clock = systemClock }: LeaseReignOptions) {
     this.epoch = reign.epoch
@@ -48,11 +49,28 @@ export class LeaseReign implements Leadership {
     if (this.signal.aborted) {
       throw new NotLeading(`the reign with epoch ${this.epoch} is over: ${String(this.signal.reason)}`)
     }
-    if (!this.#deadline.mayAct(this.#ticket, this.#clock.now())) {
+    if (!this.mayAct) {
       throw new NotLeading(
         `the reign with epoch ${this.epoch} cannot be proven to last: its Lease was not renewed in time`,
       )
     }
+  }
+
+  /** Whether its Lease was renewed in time, whatever it was told. */
+  get mayAct(): boolean {
+    return this.#deadline.mayAct(this.#ticket, this.#clock.now())
+  }
+
+  /** Milliseconds since its time ran out or it was ended, whichever came first; 0 while it lasts. */
+  get overdueMs(): number {
+    const now = this.#clock.now()
+    const sinceEndMs = this.#ended ? elapsedMs(this.#ended.at, now) : 0
+    return Math.max(sinceEndMs, this.#deadline.overdueMs(this.#ticket, now))
+  }
+
+  /** Why it ended; absent while it lasts. */
+  get endReason(): EndReason | undefined {
+    return this.#ended?.reason
   }
 
   drain(): void {
@@ -60,6 +78,7 @@ export class LeaseReign implements Leadership {
   }
 
   end(reason: EndReason): void {
+    this.#ended ??= { reason, at: this.#clock.now() }
     this.#end.abort(reason)
   }
 }

@@ -73,7 +73,7 @@ function hear(turn: Turn, input: Input): void {
       state.prepared = input.value
       return
     case 'work-ended':
-      return workEnded(turn, input.epoch)
+      return workEnded(turn, input)
     case 'work-failed':
       if (state.work?.epoch === input.epoch) leave(turn, 'work-failed')
       return

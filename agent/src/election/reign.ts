@@ -3,7 +3,7 @@ import { rememberedTakeovers } from '@regent/contract/takeover.ts'
 import type { Instant } from './clock.ts'
 import type { EndReason } from './leadership.ts'
 import { cordonedPods } from './lease-record.ts'
-import type { Departure, Request } from './state.ts'
+import type { Departure, Input, Request } from './state.ts'
 import type { Turn } from './turn.ts'
 
 /** How long a leader that handed over on request stands aside: ready standbys need milliseconds. */
@@ -122,14 +122,15 @@ export function leave(turn: Turn, why: Departure): void {
 }
 
 /** The work of an epoch has ended; without having been told to, it has failed. */
-export function workEnded(turn: Turn, epoch: bigint): void {
+export function workEnded(turn: Turn, { epoch, reason }: Input & { type: 'work-ended' }): void {
   const { state } = turn
   const { work } = state
   if (work?.epoch !== epoch) return
   turn.emit({ type: 'forbid' })
   state.work = undefined
-  if (!work.ending && !work.draining) leave(turn, 'work-failed')
-  turn.emit({ type: 'ended', epoch, reason: work.ending?.reason ?? state.leaving?.why ?? 'lost' })
+  const told = work.ending?.reason ?? reason
+  if (told === undefined && !work.draining) leave(turn, 'work-failed')
+  turn.emit({ type: 'ended', epoch, reason: told ?? state.leaving?.why ?? 'lost' })
 }
 
 /** What a leader must do because time passed or somebody asked it to: suspend, hand over, be killed, begin. */

@@ -55,6 +55,17 @@ export class SharedDeadline {
     return Math.max(0, Math.min(byMonotonic, byWall))
   }
 
+  /**
+   * Milliseconds since the reign of this ticket had to step down, by the clock that says more; 0 while it may act, and
+   * where it was forbidden or is not the newest.
+   */
+  overdueMs(ticket: number, now: Instant): number {
+    if (ticket === 0 || this.#load('ticket') !== BigInt(ticket)) return 0
+    const byMonotonic = now.monotonicMs - Number(this.#load('untilMonotonic')) / 1000
+    const byWall = now.wallMs - Number(this.#load('untilWall')) / 1000
+    return Math.max(0, byMonotonic, byWall)
+  }
+
   /** A sign of life of a thread. */
   beat(thread: 'main' | 'elector', now: Instant): void {
     this.#store(`${thread}Beat`, microseconds(now.monotonicMs))

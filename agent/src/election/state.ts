@@ -37,8 +37,11 @@ export type Input =
   | { readonly type: 'watch-accepted' }
   /** Whether every work is prepared. */
   | { readonly type: 'prepared'; readonly value: boolean }
-  /** The work of an epoch ended: no effect of it can follow. */
-  | { readonly type: 'work-ended'; readonly epoch: bigint }
+  /**
+   * The work of an epoch ended: no effect of it can follow. `reason` is why it was told to end, if it was: the main
+   * thread tells it by itself where the machine could not in time.
+   */
+  | { readonly type: 'work-ended'; readonly epoch: bigint; readonly reason?: EndReason }
   /** Some of the work of an epoch ended without having been told to: the rest of it must end too. */
   | { readonly type: 'work-failed'; readonly epoch: bigint }
   /** The main thread does not answer, or answers again. */

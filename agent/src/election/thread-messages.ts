@@ -24,7 +24,7 @@ export interface ElectorOptions {
 /** From the main thread to the elector's. */
 export type ToElector =
   | { readonly type: 'prepared' }
-  | { readonly type: 'work-ended'; readonly epoch: bigint }
+  | { readonly type: 'work-ended'; readonly epoch: bigint; readonly reason?: EndReason }
   | { readonly type: 'work-failed'; readonly epoch: bigint }
   | { readonly type: 'yield' }
   /** Whether this replica's own probe of the control plane succeeds. */

@@ -91,6 +91,28 @@ describe('a reign', () => {
     expect(() => leadership.assert()).toThrow('the reign with epoch 10 is over: lost')
   })
 
+  test('is overdue since its time ran out, by the clock that says more, or since it was told to end', () => {
+    const stage = new Stage()
+    const [over, lost] = [stage.reign(1), stage.reign(1)]
+    stage.allow(1, 100)
+    stage.now = { monotonicMs: 1050, wallMs: 5050 }
+    lost.end('lost')
+    expect([over.overdueMs, lost.overdueMs]).toEqual([0, 0])
+    stage.now = { monotonicMs: 1120, wallMs: 5130 }
+    expect([over.overdueMs, lost.overdueMs]).toEqual([30, 80])
+    stage.deadline.forbid()
+    expect([over.overdueMs, lost.overdueMs]).toEqual([0, 80])
+    expect([over.endReason, lost.endReason]).toEqual([undefined, 'lost'])
+  })
+
+  test('keeps the reason for which it ended first', () => {
+    const leadership = new Stage().reign(1)
+    leadership.end('suspended')
+    leadership.end('lost')
+    expect(leadership.endReason).toBe('suspended')
+    expect(leadership.signal.reason).toBe('suspended')
+  })
+
   test('still acts while it drains', () => {
     const stage = new Stage()
     const leadership = stage.reign(1)

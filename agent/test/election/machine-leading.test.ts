@@ -308,6 +308,42 @@ describe('a leader that cannot renew', () => {
     expect(endWork(play).takeEffects()).toContainEqual({ type: 'ended', epoch, reason: 'suspended' })
   })
 
+  test('goes on where the main thread ended the work before the machine could say so', () => {
+    const play = leader().pass(retryMs)
+    const { epoch } = play.status
+    const answer = answerOf(play.land())
+    // The machine gets no CPU: when it goes on, the answer to its renewal and the end of the work wait for it.
+    play.now = { monotonicMs: play.now.monotonicMs + deadlineMs - 100, wallMs: play.now.wallMs + deadlineMs - 100 }
+    play.answer(answer)
+    play.took()
+    play.give({ type: 'work-ended', epoch: epoch ?? 0n, reason: 'suspended' })
+    const effects = play.takeEffects()
+    expect(effects).toContainEqual({ type: 'ended', epoch, reason: 'suspended' })
+    expect(effects).toContainEqual(expect.objectContaining({ type: 'begin', resumed: true }))
+    expect(play.serve().status).toMatchObject({ role: 'leading', epoch })
+  })
+
+  test('competes again where another followed while the main thread alone could end the work', () => {
+    const play = leader()
+    const epoch = play.status.epoch ?? 0n
+    play.now = { monotonicMs: play.now.monotonicMs + 2 * leaseMs, wallMs: play.now.wallMs + 2 * leaseMs }
+    play.api.edit({ spec: { holderIdentity: other, acquireTime: renewTime(), renewTime: renewTime() } })
+    play.give({ type: 'work-ended', epoch, reason: 'suspended' }).serve().watch()
+    expect(play.took()).not.toEqual(expect.arrayContaining(['kill']))
+    expect(play.status).toMatchObject({ role: 'standby', holder: other })
+    play.api.edit({ spec: { holderIdentity: '' }, annotations: { [leaseAnnotations.releasedBy]: other } })
+    play.watch().serve()
+    expect(play.status.role).toBe('leading')
+    expect(play.status.epoch).toBeGreaterThan(epoch)
+  })
+
+  test('hands over where the main thread ended the work of one that drains', () => {
+    const play = leader().give({ type: 'stop' })
+    play.give({ type: 'work-ended', epoch: play.status.epoch ?? 0n, reason: 'suspended' }).serve()
+    expect(play.lease.holder).toBe('')
+    expect(play.status.role).toBe('stopped')
+  })
+
   test('may not act again before a renewal, although the next one has begun', () => {
     const play = endWork(suspended())
     play.took()

@@ -26,7 +26,7 @@ export interface EffectsOptions {
 
 /**
  * Work whose effects can be counted: as long as it leads, it changes a ConfigMap behind the admission fence, and
- * reports each change to the witness right after it was allowed to. The change carries no resourceVersion: the test is
+ * reports each change to the witness right after it was allowed to. It says when it ends. The change carries no resourceVersion: the test is
  * about the fence alone, and what comes late must not be refused for another reason.
  */
 export class Effects implements LeaderWork {
@@ -50,6 +50,7 @@ export class Effects implements LeaderWork {
       await this.#act(leadership)
       await pause(effectEveryMs, undefined, { signal: over }).catch(() => undefined)
     }
+    this.#options.say('effects-ended', { epoch: leadership.epoch.toString() })
   }
 
   async #act(leadership: Leadership): Promise<void> {

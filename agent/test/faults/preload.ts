@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs'
-import { isMainThread } from 'node:worker_threads'
+import { BroadcastChannel, isMainThread } from 'node:worker_threads'
 
 /**
  * Faults inside of a process, loaded into each of its threads before anything else (`NODE_OPTIONS=--import=…`), so that
  * the program itself needs no back door.
  *
  * - The file `FAULT_CLOCK_FILE` holds the milliseconds by which the wall clock is wrong, now.
- * - SIGUSR2 blocks the main thread for as many milliseconds as the file `FAULT_BLOCK_FILE` says.
+ * - SIGUSR2 blocks the thread that the file `FAULT_BLOCK_FILE` names, `main` or `elector`, for as many milliseconds as
+ *   stand behind its name.
  * - SIGHUP throws in the main thread, where nobody catches.
  */
 
@@ -27,10 +28,23 @@ if (clockFile !== undefined) {
   })
 }
 
-if (isMainThread && blockFile !== undefined) {
-  process.on('SIGUSR2', () => {
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, numberIn(blockFile))
-  })
+function block(milliseconds: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds)
+}
+
+if (blockFile !== undefined) {
+  const elector = new BroadcastChannel('block the elector')
+  elector.unref()
+  if (isMainThread) {
+    // Signals come to this thread alone.
+    process.on('SIGUSR2', () => {
+      const [thread, milliseconds] = readFileSync(blockFile, 'utf8').split(' ')
+      if (thread === 'elector') elector.postMessage(milliseconds)
+      else block(Number(milliseconds))
+    })
+  } else {
+    elector.onmessage = ({ data }) => block(Number(data))
+  }
 }
 
 if (isMainThread) {

@@ -6,7 +6,8 @@ import { boundMs } from './bounds.ts'
 import { shortTiming } from './contestant.ts'
 import type { Field } from './field.ts'
 import { scene } from './scene.ts'
-import { describeFaults } from './expectations.ts'
+import { describeFaults, stoppedBefore } from './expectations.ts'
+import { within } from './replica.ts'
 import { crashed, hung, killed, takeover, terminated } from './takeover.ts'
 
 // The figures are the bench's. Here the Lease is shorter than any profile's, so that many faults fit into a minute.
@@ -118,6 +119,31 @@ describeFaults('faults of the process', () => {
       expect(milliseconds).toBeLessThan(boundMs(shortTiming, 'hung'))
       expect(await former.ended(10)).toMatchObject({ signal: 'SIGKILL' })
       expect(witness.overlapMs).toBe(0)
+      // Why, is in its log, although the thread that writes the log hung.
+      const [killed] = former.lines.filter(({ event }) => event === 'killed-by-watchdog')
+      expect(killed).toMatchObject({ level: 'error', agent: 'local', pod: former.name, thread: 'elector' })
+      expect(killed?.['message']).toMatch(/^the work of epoch \d+ did not end within its abort budget$/)
+    }))
+
+  test('a leader whose elector gets no CPU ends its work before it is followed, and competes again', () =>
+    scene({}, async ({ field, witness }) => {
+      const former = await field.leader(1)
+      const worked = new Promise<number>((resolve) =>
+        former.on('line', ({ event }) => {
+          if (event === 'effects-ended') resolve(performance.now())
+        }),
+      )
+      const blocked = (): number => former.block(leaseMs + 4000, 'elector')
+      const { leader, word } = await takeover(field, blocked, 20)
+      expect(leader).not.toBe(former)
+      expect(word).toMatchObject({ reason: 'expired' })
+      expect(await within(worked, 1, () => former.tail)).toBeLessThan(word.atMs)
+      await stoppedBefore(former, witness)
+      // Its work was over in time, so nothing had to be killed.
+      expect(former.isRunning).toBe(true)
+      const next = await takeover(field, killed, 20)
+      expect(next.leader).not.toBe(leader)
+      await field.leader(10)
     }))
 
   test('an event loop that hangs for less than a lease costs at most a suspension, and no leadership', () =>

@@ -88,7 +88,7 @@ export class Replica extends EventEmitter<ReplicaEvents> {
   async start(): Promise<void> {
     if (this.isRunning) throw new Error(`${this.name} runs already`)
     this.setClockStep(0)
-    this.setBlock(0)
+    this.setBlock('main', 0)
     const { command, env } = await this.#contestant.start(this.place)
     const [file, ...args] = command
     this.#heard = []
@@ -136,14 +136,14 @@ export class Replica extends EventEmitter<ReplicaEvents> {
     writeFileSync(join(this.place.folder, 'clock'), String(milliseconds))
   }
 
-  /** Blocks its main thread for so many milliseconds. */
-  block(milliseconds: number): number {
-    this.setBlock(milliseconds)
+  /** Blocks one of its threads for so many milliseconds. */
+  block(milliseconds: number, thread: 'main' | 'elector' = 'main'): number {
+    this.setBlock(thread, milliseconds)
     return this.signal('SIGUSR2')
   }
 
-  private setBlock(milliseconds: number): void {
-    writeFileSync(join(this.place.folder, 'block'), String(milliseconds))
+  private setBlock(thread: 'main' | 'elector', milliseconds: number): void {
+    writeFileSync(join(this.place.folder, 'block'), `${thread} ${milliseconds}`)
   }
 
   /** The end of what it printed, for the message of a test that failed. */
