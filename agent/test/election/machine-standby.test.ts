@@ -289,7 +289,10 @@ describe('a failed request', () => {
     expect(play.status).not.toHaveProperty('unreachable')
   })
 
-  test.each([standby, leader])('is told by a %p too', (play) => {
+  test.each([
+    ['standby', standby],
+    ['leader', leader],
+  ] as const)('is told by a %s too', (_, play) => {
     const failing = play().pass(3000).answer({ kind: 'failure', why })
     expect(failing.status).toMatchObject({ synced: true, unreachable: why })
     expect(failing.status).not.toHaveProperty('obstacle')
