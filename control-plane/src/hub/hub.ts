@@ -17,8 +17,8 @@ import { excessOf } from './rebalance.ts'
 import { type Refused, type Registered, type Registration, Registrations } from './registrations.ts'
 import { watchRights } from './rights.ts'
 
-/** How often a pod looks whether others serve fewer agents, and whether agents were left without a pod. */
-const roundMs = 30_000
+/** So often in a round a pod tells how many agents it serves: no round acts on what the one before has changed. */
+const toldPerRound = 6
 /** How often it is looked whether every agent has moved, in milliseconds. */
 const movedEveryMs = 100
 
@@ -38,6 +38,11 @@ export interface HubOptions {
   readonly openQueue: (registered: Registered, events: QueueEvents) => CommandQueue
   readonly events: HubEvents
   readonly log: Log
+  /**
+   * How often a pod looks whether others serve fewer agents, and whether agents were left without a pod, in milliseconds.
+   * @default 30 000
+   */
+  readonly roundMs?: number
 }
 
 /**
@@ -53,6 +58,7 @@ export class Hub {
   readonly #open = new OpenConnections()
   /** By agent: the connection that registered last here. */
   readonly #registered = new Map<string, AgentConnection>()
+  readonly #roundMs: number
   readonly #stop = new AbortController()
   readonly #leaving = new Set<Promise<void>>()
   #tasks: readonly Promise<void>[] = []
@@ -60,7 +66,8 @@ export class Hub {
 
   constructor(options: HubOptions) {
     this.#options = options
-    const { store, pod, log } = options
+    const { store, pod, log, roundMs = 30_000 } = options
+    this.#roundMs = roundMs
     this.#registrations = new Registrations({ store, pod })
     this.#status = new AgentStatus({ store, pod, log, signal: this.#stop.signal })
     this.#presence = new PodPresence({
@@ -68,6 +75,7 @@ export class Hub {
       pod,
       log,
       connections: () => this.#registered.size,
+      writeEveryMs: roundMs / toldPerRound,
       onLease: (lease) => void this.#reenter(lease),
     })
   }
@@ -211,7 +219,7 @@ export class Hub {
     const { store, log } = this.#options
     const { signal } = this.#stop
     while (!signal.aborted) {
-      await pause(roundMs * (0.75 + Math.random() / 2), undefined, { signal }).catch(() => undefined)
+      await pause(this.#roundMs * (0.75 + Math.random() / 2), undefined, { signal }).catch(() => undefined)
       if (isAborted(signal)) return
       try {
         const offline = await sweepOffline(store, signal)

@@ -13,8 +13,6 @@ export const podRecord = record(z.object({ pod: z.string(), connections: z.int()
 
 /** How long etcd keeps what a pod that died left behind, in seconds. */
 export const presenceSeconds = 15
-/** How often the number of connections is written where it changed, in milliseconds. */
-const writeEveryMs = 5_000
 const retryMs = 500
 
 export interface PodPresenceOptions {
@@ -22,6 +20,8 @@ export interface PodPresenceOptions {
   readonly pod: { readonly name: string; readonly uid: string }
   /** How many agents are connected to this pod. */
   readonly connections: () => number
+  /** How often their number is written where it changed, in milliseconds. @default 5000 */
+  readonly writeEveryMs?: number
   /**
    * There is a lease, the first or one instead of a lease that was lost: what went with the former must be written
    * again with this one.
@@ -89,7 +89,7 @@ export class PodPresence {
 
   /** Writes how many agents are connected whenever that has changed, until the lease or the pod ends. */
   async #keepWritten(lease: Lease): Promise<void> {
-    const { store, pod, connections } = this.#options
+    const { store, pod, connections, writeEveryMs = 5_000 } = this.#options
     const ended = AbortSignal.any([lease.lost, this.#stop.signal])
     let written: number | undefined
     while (!ended.aborted) {

@@ -30,7 +30,7 @@ export class TestQueue implements CommandQueue {
   }
 }
 
-export interface TestPodOptions extends Partial<Pick<HubOptions, 'staleAfterSeconds'>> {
+export interface TestPodOptions extends Partial<Pick<HubOptions, 'staleAfterSeconds' | 'roundMs'>> {
   readonly etcd: Etcd
   readonly name: string
   readonly authenticate: AgentsServerOptions<AgentIdentity>['authenticate']
