@@ -6,7 +6,9 @@ import { jsonLine, printFacts, printJson, tableLines, visible } from '../../cli/
 const hostile = '\u001b[2J\u009b1m\u007f\u202e\u2066\u200b\u2028\n\u{e0041}é \u{1f600}'
 const harmless = '\\u001b[2J\\u009b1m\\u007f\\u202e\\u2066\\u200b\\u2028\\u000a\\udb40\\udc41é \u{1f600}'
 
-afterEach(() => jest.restoreAllMocks())
+afterEach(() => {
+  jest.restoreAllMocks()
+})
 
 function printed(print: () => void): string {
   const log = jest.spyOn(console, 'log').mockImplementation(() => undefined)
