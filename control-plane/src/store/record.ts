@@ -76,7 +76,9 @@ const unknownFields = Symbol('unknown fields')
 
 /** Remembers what `read` has more than `known`, in it and in the objects directly below. */
 function keepUnknown<Known extends object>(read: object, known: Known, isTop = true): Known {
-  const unknown = Object.keys(read).filter((field) => !Object.hasOwn(known, field) && !(isTop && field === 'schema'))
+  // `__proto__` is no field of any version, and zod takes it out of JSON that it accepts: nothing may be added there.
+  const isNone = (field: string): boolean => field === '__proto__' || (isTop && field === 'schema')
+  const unknown = Object.keys(read).filter((field) => !Object.hasOwn(known, field) && !isNone(field))
   if (unknown.length > 0) {
     const fields = unknown.map((field): [string, unknown] => [field, Reflect.get(read, field)])
     Object.assign(known, { [unknownFields]: Object.fromEntries(fields) })

@@ -45,6 +45,11 @@ describe('a record', () => {
       expect(written({ ...value, owner: undefined })).not.toHaveProperty('owner')
     })
 
+    test('is written where JSON in it names `__proto__`, which is no field', () => {
+      const value = owned.parse(stored('{"schema":1,"name":"a","notes":{"__proto__":{"b":1},"any":1}}'))
+      expect(written(value)).toEqual({ schema: 1, name: 'a', notes: { any: 1 } })
+    })
+
     test('loses nothing to a field that is known: that is as this one says', () => {
       const value = owned.parse(stored('{"schema":1,"name":"a","__proto__":{"b":1},"owner":{"name":"o"}}'))
       expect(owned.serialize({ ...value, name: 'b' })).toContain('"name":"b"')
