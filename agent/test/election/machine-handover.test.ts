@@ -132,7 +132,7 @@ describe('a standby that stands aside', () => {
 
 describe('two replicas that both stand aside', () => {
   test.each([
-    ['were told to step down, one soon after the other', (pair: Pair) => void pair.stepDown(), 5000],
+    ['were told to step down, one soon after the other', (pair: Pair): void => void pair.stepDown(), 5000],
     [
       'failed, one soon after the other',
       (pair: Pair) => {
