@@ -29,7 +29,12 @@ for (let index = 0; index < named.length; index += 2) {
     },
     actions: [nothing],
     timing: defaultTiming,
-    metrics: { countLinkAttempt: () => undefined, countFenced: () => undefined, countCommand: () => undefined, observePhase: () => undefined },
+    metrics: {
+      countLinkAttempt: () => undefined,
+      countFenced: () => undefined,
+      countCommand: () => undefined,
+      observePhase: () => undefined,
+    },
     log,
     verify: () => Promise.resolve(true),
     onLink: (state) => {
