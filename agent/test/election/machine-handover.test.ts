@@ -135,8 +135,7 @@ describe('two replicas that both stand aside', () => {
     ['were told to step down, one soon after the other', (pair: Pair): void => void pair.stepDown(), 5000],
     [
       'failed, one soon after the other',
-      (pair: Pair) => {
-        const { leader } = pair
+      ({ leader }: Pair) => {
         if (leader) endWork(leader).serve()
       },
       1000,
