@@ -54,4 +54,9 @@ export const mutants: Readonly<Record<string, Mutant>> = {
     sound: 'startRevision: after + 1n',
     broken: 'startRevision: after + 2n',
   },
+  'an epoch is not the version of the write that acquired the Lease': {
+    file: 'agent/src/election/learn.ts',
+    sound: 'if (!state.hold && take) acquire(turn, take, version)',
+    broken: 'if (!state.hold && take) acquire(turn, take, version + 1n)',
+  },
 }

@@ -100,7 +100,10 @@ export async function run({ seed, without = new Set(), tells = false }: RunOptio
       restedMs += 250
       await world.runUntil(healedMs + restedMs)
     }
-    const { violations, counted } = judge(world.history, world.begun)
+    const { violations, counted } = judge(world.history, {
+      begun: world.begun,
+      acquisitions: world.api.lease.acquisitions,
+    })
     const unrest = restedMs < restMs ? [] : world.unrest
     return {
       violations: [
