@@ -32,10 +32,15 @@ export function parseRequest(
   received: ReceivedParts,
 ): { readonly path: unknown; readonly query: unknown; readonly headers: unknown; readonly body: unknown } {
   const problems: RequestProblem[] = []
+  let count = 0
   const parse = (part: string, schema: z.ZodType, value: unknown): unknown => {
     const parsed = schema.safeParse(value)
     if (parsed.success) return parsed.data
-    problems.push(...parsed.error.issues.flatMap((issue) => problemsOf(part, issue)))
+    for (const issue of parsed.error.issues) {
+      // A body may have a field that nobody knows for every few of its bytes.
+      problems.push(...problemsOf(part, issue, mostProblems - problems.length))
+      count += issue.code === 'unrecognized_keys' ? issue.keys.length : 1
+    }
     return undefined
   }
   const named = Object.fromEntries(Object.keys(headers.shape).map((name) => [name, received.headers[name]]))
@@ -46,9 +51,9 @@ export function parseRequest(
     // An operation without a body takes `{}` from clients that always send JSON.
     body: parse('body', body, isNothing(received.body, body === noBody) ? undefined : received.body),
   }
-  if (problems.length === 0) return parsed
-  const count = problems.length === 1 ? 'one thing is' : `${problems.length} things are`
-  throw new Problem('invalid-request', `${count} wrong with the request`, { problems: problems.slice(0, mostProblems) })
+  if (count === 0) return parsed
+  const counted = count === 1 ? 'one thing is' : `${count} things are`
+  throw new Problem('invalid-request', `${counted} wrong with the request`, { problems })
 }
 
 function isNothing(body: unknown, expectsNone: boolean): boolean {
@@ -57,13 +62,16 @@ function isNothing(body: unknown, expectsNone: boolean): boolean {
   return expectsNone && isObject && Object.keys(body).length === 0
 }
 
-function problemsOf(part: string, issue: z.core.$ZodIssue): RequestProblem[] {
+/** What is wrong by one issue, the first so many. */
+function problemsOf(part: string, issue: z.core.$ZodIssue, most: number): RequestProblem[] {
   const where = (...more: readonly PropertyKey[]): string => {
     const path = [part, ...issue.path, ...more].map(String).join('.')
     return path.length <= longestPath ? path : `${path.slice(0, longestPath)}…`
   }
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => ({ path: where(key), message: 'there is no such field; leave it out' }))
+    return issue.keys
+      .slice(0, most)
+      .map((key) => ({ path: where(key), message: 'there is no such field; leave it out' }))
   }
-  return [{ path: where(), message: issue.message }]
+  return most > 0 ? [{ path: where(), message: issue.message }] : []
 }

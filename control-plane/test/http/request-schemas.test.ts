@@ -133,6 +133,14 @@ describe.each(operations.map((operation) => [operation.id, operation] as const))
     )
   })
 
+  test('is refused although everything is wrong of which there can be most', () => {
+    const count = 300_000
+    const body = Object.fromEntries(Array.from({ length: count }, (_, index) => [`f${index}`, 0]))
+    const problem = problemOf(operation, { path: {}, query: {}, headers: {}, body })
+    expect(problem?.type).toBe('invalid-request')
+    expect(problem?.problems?.length).toBeLessThanOrEqual(50)
+  })
+
   test('is accepted or refused by a problem, however it was damaged', () => {
     const damaged = fc.record({
       path: damagedJson(acceptedBy(schemas.path)),
