@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
 import { controlPlane } from '@regent/contract/control-plane.ts'
 import { exitSeconds } from '@regent/contract/election.ts'
@@ -110,6 +111,8 @@ describe('a pod that is told to stop', () => {
       while (performance.now() - beginMs < 2500) {
         expect((await program.health('/readyz')).status).toBe(503)
         expect((await program.api('/api/v1/whoami', { headers: { authorization } })).status).toBe(200)
+        // No more often than one caller may ask.
+        await pause(25)
       }
       expect(await program.ended).toEqual({ code: 0, complaints: '' })
       expect(performance.now() - beginMs).toBeLessThan((3 + exitSeconds) * 1000)
