@@ -14,8 +14,9 @@ const retryMs = 1_000
 
 /**
  * Closes connections that have lost the right to speak for their agent: somebody newer registered at another pod, the
- * agent was rejected or removed, its key was revoked or rotated. A key counts from the handshake on: the connection may be
- * registering. Nothing depends on how soon: every write compares the fence.
+ * agent was rejected or removed, its key was revoked or rotated. Keys and agents
+ * count from the handshake on: what a connection that registers has read may be the past when it is answered. Nothing
+ * depends on how soon: every write compares the fence.
  */
 export async function watchRights(
   store: Pick<Store, 'follow'>,
@@ -99,11 +100,14 @@ function judgeFence(connection: AgentConnection, _: string, stored: KeyValue | u
 }
 
 function judgeAgent(connection: AgentConnection, _: string, stored: KeyValue | undefined): void {
-  if (connection.registered === undefined) return
-  if (stored === undefined) connection.close(closeCodes.offboarded, 'this agent was removed')
-  else if (agentRecord.parse(stored).approval !== 'approved') {
-    connection.close(closeCodes.notApproved, 'this agent is not approved any more')
+  if (stored === undefined) {
+    connection.close(closeCodes.offboarded, 'this agent was removed')
+    return
   }
+  const { approval } = agentRecord.parse(stored)
+  // One that registers is told by the registration that it has to wait for its approval.
+  const isLost = connection.registered === undefined ? approval === 'rejected' : approval !== 'approved'
+  if (isLost) connection.close(closeCodes.notApproved, 'this agent is not approved any more')
 }
 
 function judgeKey(connection: AgentConnection, key: string, stored: KeyValue | undefined): void {

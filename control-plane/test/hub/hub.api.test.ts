@@ -233,6 +233,14 @@ describe('a right that ends, ends the connection', () => {
     else expect(ending.code).toBe(code)
   })
 
+  test('an agent that is rejected before its connection has registered', async () => {
+    const a = await pod('a')
+    await new AgentRegistry(observer).create('local', { approved: true, by: 'ada' })
+    const agent = await a.dial('key')
+    await new AgentRegistry(observer).decide('local', 'rejected', 'ada')
+    expect((await agent.ended).code).toBe(4403)
+  })
+
   test('a key that expires', async () => {
     const a = await pod('a')
     await new AgentRegistry(observer).create('local', { approved: true, by: 'ada' })
