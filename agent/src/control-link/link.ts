@@ -333,9 +333,8 @@ export class Link {
   /** An attempt has failed that was begun when there was no patience left. */
   #despair(verdict: Verdict): void {
     if (this.#current !== undefined || this.#status() !== 'online') return
-    // A successor would be told the same, until a person resets the fence or admits the agent.
-    if (verdict.kind === 'fenced' || (verdict.kind === 'refused' && verdict.isOfAgent)) return
-    this.#options.listener.unreachable(this.explanation)
+    // A successor would be told the same: until a person resets the fence or admits the agent, or etcd has room again.
+    if (verdict.isOfReplica) this.#options.listener.unreachable(this.explanation)
   }
 
   #wake(): void {

@@ -86,6 +86,15 @@ describe('a leader that cannot register in time', () => {
     expect(election.yields).toEqual([])
   })
 
+  test('does not ask where the control plane answers that it takes no agent at the moment', async () => {
+    const { plane, lead, election } = await linked({ timing: { patienceMs: 300 } })
+    plane.onRegister = (peer) => peer.socket.close(1013, 'etcd has no room left')
+    lead()
+    while (plane.attempts < 4) await pause(10)
+    await pause(900)
+    expect(election.yields).toEqual([])
+  })
+
   test('asks where it speaks another version: pods that are newer may speak that of the control plane', async () => {
     const { plane, lead, election } = await linked({ timing: { patienceMs: 300, refusedMs: 100 } })
     plane.refusal = { status: 426 }

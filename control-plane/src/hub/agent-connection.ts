@@ -207,11 +207,13 @@ export class AgentConnection {
       this.#watchSilence()
       this.#socket.resume()
     } catch (error) {
-      if (!(error instanceof StoreUnavailable)) {
+      const why = error instanceof StoreFull ? ': etcd has no room left' : ''
+      const said = `the registration could not be stored${why}`
+      if (isPassing(error)) this.close(ordinaryCodes.tryAgainLater, said)
+      else {
         log.error('registration-failed', { agent: identity.agentId, error: error as Error })
+        this.close(ordinaryCodes.internal, said)
       }
-      const away = error instanceof StoreUnavailable
-      this.close(away ? ordinaryCodes.tryAgainLater : ordinaryCodes.internal, 'the registration could not be stored')
     }
   }
 
@@ -236,7 +238,7 @@ export class AgentConnection {
       // The agent keeps the result until it is told that it is stored, and repeats it when it is connected again.
       const { log, identity } = this.#options
       const said = { agent: identity.agentId, command: commandId, error: error as Error }
-      if (![StoreUnavailable, StoreFull, LeaseLost].some((passing) => error instanceof passing)) {
+      if (!isPassing(error)) {
         // Repeated at once it would fail again, and end the connection that the agent's other commands need.
         log.error('result-unstored', said)
         return
@@ -291,4 +293,9 @@ export class AgentConnection {
     await this.#queue?.close()
     this.#options.onClosed(this, code)
   }
+}
+
+/** Whether the agent may come again soon, and repeat what it has said. */
+function isPassing(error: unknown): boolean {
+  return error instanceof StoreUnavailable || error instanceof StoreFull || error instanceof LeaseLost
 }

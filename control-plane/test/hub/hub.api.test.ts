@@ -207,6 +207,13 @@ describe('the newest leadership', () => {
   })
 })
 
+test('a registration for which etcd has no room is told to come again, and why', async () => {
+  const { register, store, log } = await pod('a')
+  Object.assign(store, { transact: () => Promise.reject(new StoreFull('no space')) })
+  expect(await (await register()).ended).toEqual({ code: 1013, reason: expect.stringContaining('no room left') })
+  expect(log.events()).not.toContain('registration-failed')
+})
+
 describe('a right that ends, ends the connection', () => {
   async function connected(bearer = 'key') {
     const a = await pod('a')
