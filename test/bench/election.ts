@@ -2,7 +2,17 @@ import { electionProfiles } from '@regent/contract/election.ts'
 import { clientGo, regentAgent, type Contestant } from '../../agent/test/faults/contestant.ts'
 import { Field } from '../../agent/test/faults/field.ts'
 import { PlayedKubelet, relistMs } from '../../agent/test/faults/played-kubelet.ts'
-import { crashed, killed, hung, leaseDeleted, terminated, type Fault } from '../../agent/test/faults/takeover.ts'
+import type { Replica } from '../../agent/test/faults/replica.ts'
+import {
+  crashed,
+  cutOff,
+  killed,
+  hung,
+  leaseDeleted,
+  paused,
+  terminated,
+  type Fault,
+} from '../../agent/test/faults/takeover.ts'
 import { say } from '../cluster/progress.ts'
 import { idleColumns, idleFigures } from './idle.ts'
 import { Lane, type Laps } from './lane.ts'
@@ -18,6 +28,10 @@ interface Course {
   readonly patienceSeconds: number
   /** Done before each takeover, beside it. @default nothing */
   readonly prepare?: Laps['prepare']
+  /** What ends the fault once another leads. @default it needs no end */
+  readonly heal?: Laps['heal']
+  /** Whether a proxy that can break connections is before each replica's API server. @default false */
+  readonly apiProxied?: boolean
   /** Takeovers that are measured, as a share of those that were asked for. @default 1 */
   readonly share?: number
   /** So many run beside each other, because each waits for a Lease most of its time. @default 1 */
@@ -35,6 +49,11 @@ const regent = (evidence: 'peers' | 'pods' | 'none'): Contestant => {
   const suffix = { peers: '', pods: ', pod evidence alone', none: ', without evidence' }[evidence]
   return { ...contestant, name: `${contestant.name}${suffix}` }
 }
+
+/** The figures of this project and of others stand beside each other, under the faults that end no process as well. */
+const everybody = [regent('peers'), ...published]
+/** Of a fault that ends with the Lease, few say as much as many. */
+const fewShare = 0.2
 
 /** There are no nodes: what their kubelets would do for the pods is done here, and said in the output. */
 const kubelet = new PlayedKubelet()
@@ -82,8 +101,25 @@ const slow: readonly Course[] = [
     contestant: regentAgent({ timing: fast }),
     cause: hung,
     patienceSeconds: 40,
-    share: 0.2,
+    share: fewShare,
   },
+  ...everybody.map((contestant) => ({
+    fault: 'paused',
+    contestant,
+    cause: paused,
+    patienceSeconds: 60,
+    heal: (former: Replica) => void former.signal('SIGCONT'),
+    share: fewShare,
+  })),
+  ...everybody.map((contestant) => ({
+    fault: 'cut off from the API server',
+    contestant,
+    cause: cutOff,
+    patienceSeconds: 60,
+    heal: (former: Replica) => former.apiProxy.set('pass'),
+    apiProxied: true,
+    share: fewShare,
+  })),
 ]
 
 /**
@@ -128,7 +164,7 @@ async function lanesOf(courses: readonly Course[], takeovers: number): Promise<R
     const beside = course.beside ?? 1
     const wanted = Math.max(1, Math.ceil((takeovers * (course.share ?? 1)) / beside))
     for (let index = 0; index < beside; index++) {
-      const field = await Field.create(course.contestant, { apiProxied: false })
+      const field = await Field.create(course.contestant, { apiProxied: course.apiProxied ?? false })
       lanes.push({ course, wanted, lane: new Lane(field, { ...course, fault: course.cause }) })
     }
   }

@@ -1,4 +1,5 @@
 import type { Field } from '../../agent/test/faults/field.ts'
+import type { Replica } from '../../agent/test/faults/replica.ts'
 import { takeover, type Fault } from '../../agent/test/faults/takeover.ts'
 import { waitFor } from '../cluster/wait-for.ts'
 
@@ -9,6 +10,8 @@ export interface Laps {
   readonly patienceSeconds: number
   /** Done once all replicas compete, before each fault. It takes time that is not measured. */
   readonly prepare?: ((field: Field) => Promise<void>) | undefined
+  /** Done to the former leader once another leads: what ends a fault that does not end with its process. */
+  readonly heal?: ((former: Replica) => Promise<void> | void) | undefined
 }
 
 /** One field on which the same fault happens again and again. */
@@ -25,12 +28,13 @@ export class Lane {
 
   /** Measures one takeover, from a field on which all replicas compete to the next leader. */
   async takeOver(): Promise<void> {
-    const { fault, patienceSeconds, prepare } = this.#laps
-    const leader = await this.#field.start()
+    const { fault, patienceSeconds, prepare, heal } = this.#laps
+    const former = await this.#field.start()
     await prepare?.(this.#field)
-    const { milliseconds } = await takeover(this.#field, fault, patienceSeconds)
+    const { leader, milliseconds } = await takeover(this.#field, fault, patienceSeconds)
     this.milliseconds.push(milliseconds)
-    await waitFor('the end of the former leader', () => !leader.isRunning || leader.believesToLead, {
+    await heal?.(former)
+    await waitFor('the end of the former leader', () => leader === former || !former.believesToLead, {
       seconds: patienceSeconds,
       everyMilliseconds: 20,
     })

@@ -42,6 +42,15 @@ export const crashed: Fault = (leader) => leader.signal('SIGHUP')
 /** The event loop of the leader hangs for longer than anybody waits. Its watchdog kills the process. */
 export const hung: Fault = (leader) => leader.block(60_000)
 
+/** The leader stands still, as a paused virtual machine does, until it gets SIGCONT. */
+export const paused: Fault = (leader) => leader.signal('SIGSTOP')
+
+/** Nothing comes or goes between the leader and the API server, until its proxy passes again. */
+export const cutOff: Fault = async (leader) => {
+  await leader.apiProxy.set('freeze')
+  return performance.now()
+}
+
 export const leaseDeleted: Fault = async (_, field) => {
   const sentAtMs = performance.now()
   await deleteLease(field.namespace, field.replica(0).place.lease)
