@@ -1,9 +1,9 @@
-import { StoreUnavailable } from '../store/errors.ts'
+import { isPassing, StoreUnavailable } from '../store/errors.ts'
 import { isAborted, Retry } from '../store/retry.ts'
 import type { AgentQueueOptions } from './agent-queue-options.ts'
 import { endCommand, observeEnd } from './end-command.ts'
 import { endingOf, type Outcome } from './ending.ts'
-import { Fenced, type FencedCommands, isPassing, putOpen } from './fenced-commands.ts'
+import { Fenced, type FencedCommands, putOpen } from './fenced-commands.ts'
 import type { OpenEntry } from './open-commands.ts'
 
 /** How long an outcome may take to be stored, in milliseconds, before the agent has to repeat it. */

@@ -1,4 +1,4 @@
-import { StoreFull, StoreUnavailable, type UnreadableRecord } from '../store/errors.ts'
+import { StoreUnavailable, type UnreadableRecord } from '../store/errors.ts'
 import type { KeyValue, Operation, OperationResult, TransactionResult } from '../store/key-value.ts'
 import { keys } from '../store/keys.ts'
 import type { Store } from '../store/store.ts'
@@ -113,9 +113,4 @@ export function itemsOf(result: OperationResult | undefined): readonly KeyValue[
 
 function idsOf(entries: readonly OpenEntry[]): readonly string[] {
   return entries.map(({ command }) => command.commandId)
-}
-
-/** Whether the same may work later. */
-export function isPassing(error: unknown): error is Error {
-  return error instanceof StoreUnavailable || error instanceof StoreFull
 }

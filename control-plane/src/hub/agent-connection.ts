@@ -8,7 +8,7 @@ import {
 import type { Log } from '@regent/runtime/logging/log.ts'
 import type { WebSocket } from 'ws'
 import type { AgentIdentity } from '../identity/agent-identity.ts'
-import { LeaseLost, StoreFull, StoreUnavailable } from '../store/errors.ts'
+import { isPassing, LeaseLost, StoreFull, StoreUnavailable } from '../store/errors.ts'
 import type { Lease } from '../store/lease.ts'
 import { AgentSocket } from './agent-socket.ts'
 import { CredentialsEnd } from './credentials-end.ts'
@@ -209,7 +209,7 @@ export class AgentConnection {
     } catch (error) {
       const why = error instanceof StoreFull ? ': etcd has no room left' : ''
       const said = `the registration could not be stored${why}`
-      if (isPassing(error)) this.close(ordinaryCodes.tryAgainLater, said)
+      if (mayComeAgain(error)) this.close(ordinaryCodes.tryAgainLater, said)
       else {
         log.error('registration-failed', { agent: identity.agentId, error: error as Error })
         this.close(ordinaryCodes.internal, said)
@@ -238,7 +238,7 @@ export class AgentConnection {
       // The agent keeps the result until it is told that it is stored, and repeats it when it is connected again.
       const { log, identity } = this.#options
       const said = { agent: identity.agentId, command: commandId, error: error as Error }
-      if (!isPassing(error)) {
+      if (!mayComeAgain(error)) {
         // Repeated at once it would fail again, and end the connection that the agent's other commands need.
         log.error('result-unstored', said)
         return
@@ -296,6 +296,6 @@ export class AgentConnection {
 }
 
 /** Whether the agent may come again soon, and repeat what it has said. */
-function isPassing(error: unknown): boolean {
-  return error instanceof StoreUnavailable || error instanceof StoreFull || error instanceof LeaseLost
+function mayComeAgain(error: unknown): boolean {
+  return isPassing(error) || error instanceof LeaseLost
 }

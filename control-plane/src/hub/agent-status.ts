@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Log } from '@regent/runtime/logging/log.ts'
 import { connectionRecord, statusRecord, type StatusRecord } from '../agents/agent-records.ts'
-import { isPassing } from '../commands/fenced-commands.ts'
+import { isPassing } from '../store/errors.ts'
 import { keys } from '../store/keys.ts'
 import type { Lease } from '../store/lease.ts'
 import type { Store } from '../store/store.ts'

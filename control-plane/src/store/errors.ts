@@ -70,3 +70,8 @@ export class UnreadableRecord extends Error {
     this.key = key
   }
 }
+
+/** Whether the same may work later: etcd is away or full, and the request is not to blame. */
+export function isPassing(error: unknown): error is StoreUnavailable | StoreFull {
+  return error instanceof StoreUnavailable || error instanceof StoreFull
+}
