@@ -2,7 +2,7 @@ import type { CommandResource } from '@regent/contract/api.ts'
 import { agentRecord } from '../agents/agent-records.ts'
 import { Conflict, NotThere } from '../agents/errors.ts'
 import { Batches, type Waiting } from '../store/batches.ts'
-import { StoreUnavailable } from '../store/errors.ts'
+import { isLost, type Lost, StoreFull, StoreUnavailable } from '../store/errors.ts'
 import type { KeyValue, Operation } from '../store/key-value.ts'
 import { keys, prefixes } from '../store/keys.ts'
 import type { Store } from '../store/store.ts'
@@ -100,7 +100,7 @@ export class CommandIntake {
 
   async #store(batch: readonly Wanted[]): Promise<void> {
     let unanswered = batch
-    let lost: StoreUnavailable | undefined
+    let lost: Lost | undefined
     for (let tries = 0; tries < MOST_TRIES; tries++) {
       const assumed = this.#assume(unanswered)
       // Where it turns out to be otherwise, the next round looks.
@@ -118,9 +118,9 @@ export class CommandIntake {
           return
         }
       } catch (error) {
-        if (!(error instanceof StoreUnavailable && error.mayHaveHappened)) throw error
+        if (!isLost(error)) throw error
         // The next round finds the commands if they were stored.
-        lost = error
+        lost ??= error
       }
     }
     throw lost ?? new StoreUnavailable('others changed the agent all the time', { mayHaveHappened: false })
@@ -136,9 +136,9 @@ export class CommandIntake {
 
   /**
    * Answers those that need not or must not be stored, and returns the others.
-   * @param lost the write of them whose answer was lost: it may have taken place, or may yet
+   * @param lost what came of a write of them that may have taken place, or may yet
    */
-  async #admit(batch: readonly Wanted[], lost: StoreUnavailable | undefined): Promise<Admitted> {
+  async #admit(batch: readonly Wanted[], lost: Lost | undefined): Promise<Admitted> {
     const { store, agentId, mostOpen } = this.#options
     const countedMs = performance.now()
     const { results } = await store.transact({
@@ -169,6 +169,8 @@ export class CommandIntake {
         resolve({ command: commandResource(wanted.command, wanted.payload), created: true })
       } else if (idempotency !== undefined && before !== undefined) {
         resolve(this.#existing(before, idempotency.bodyHash))
+      } else if (lost instanceof StoreFull) {
+        reject(lost.withoutEffect)
       } else if (room <= 0) {
         // Whoever is told that the queue is full takes it that nothing is stored.
         reject(lost ?? this.#full())

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type CommandResource, type CreateCommand, largestPayloadBytes } from '@regent/contract/api.ts'
 import type { Log } from '@regent/runtime/logging/log.ts'
-import { StoreUnavailable, TooLarge, UnreadableRecord } from '../store/errors.ts'
+import { isLost, type Lost, StoreFull, StoreUnavailable, TooLarge, UnreadableRecord } from '../store/errors.ts'
 import { idOf, keys, prefixes } from '../store/keys.ts'
 import type { Store } from '../store/store.ts'
 import { CommandIds } from './command-ids.ts'
@@ -143,17 +143,18 @@ export class Commands {
     commandId: string,
     { by }: { readonly by: string },
   ): Promise<CommandResource | undefined> {
-    let lost: StoreUnavailable | undefined
+    let lost: Lost | undefined
     for (let tries = 0; tries < MOST_TRIES; tries++) {
       const stored = await this.#read(agentId, commandId)
       if (stored.open === undefined) return resourceOf(stored)
       const command = openCommandRecord.parse(stored.open)
       if (command.state !== 'queued' && command.cancelRequestedBy !== undefined) return resourceOf(stored)
+      if (lost instanceof StoreFull) throw lost.withoutEffect
       try {
         await this.#giveUp({ ...command, cancelRequestedBy: command.cancelRequestedBy ?? by }, stored.open.modRevision)
       } catch (error) {
-        if (!(error instanceof StoreUnavailable && error.mayHaveHappened)) throw error
-        lost = error
+        if (!isLost(error)) throw error
+        lost ??= error
       }
     }
     throw lost ?? new StoreUnavailable('the command changed all the time', { mayHaveHappened: false })

@@ -36,6 +36,8 @@ function problemOfIdentity(error: unknown): Problem | undefined {
   return undefined
 }
 
+const unknownOutcome = 'what was asked for may have been done or not: look before you repeat it'
+
 function problemOfStore(error: unknown): Problem | undefined {
   if (error instanceof StoreLocked) {
     return new Problem('store-unavailable', error.message, { headers: retryAfter, cause: error })
@@ -45,15 +47,15 @@ function problemOfStore(error: unknown): Problem | undefined {
     return new Problem('store-unavailable', detail, { headers: retryAfter, cause: error })
   }
   if (error instanceof StoreUnavailable) {
-    const detail = error.mayHaveHappened
-      ? 'etcd did not answer in time; what was asked for may have been done or not: look before you repeat it'
-      : 'etcd did not answer in time; nothing was changed'
-    return new Problem('store-unavailable', detail, { headers: retryAfter, cause: error })
-  }
-  if (error instanceof StoreFull) {
-    return new Problem('store-full', 'etcd has reached its quota; nothing was changed, and reads go on', {
+    const outcome = error.mayHaveHappened ? unknownOutcome : 'nothing was changed'
+    return new Problem('store-unavailable', `etcd did not answer in time; ${outcome}`, {
+      headers: retryAfter,
       cause: error,
     })
+  }
+  if (error instanceof StoreFull) {
+    const outcome = error.mayHaveHappened ? unknownOutcome : 'nothing was changed'
+    return new Problem('store-full', `etcd has reached its quota; ${outcome}. Reads go on`, { cause: error })
   }
   if (error instanceof LeaseLost) {
     return new Problem('store-unavailable', 'a lease in etcd ran out; nothing was changed', {

@@ -14,7 +14,7 @@ import {
   statusRecord,
 } from '../agents/agent-records.ts'
 import type { AgentIdentity } from '../identity/agent-identity.ts'
-import { StoreUnavailable } from '../store/errors.ts'
+import { isLost, type Lost, StoreFull, StoreUnavailable } from '../store/errors.ts'
 import type { Compare, KeyValue } from '../store/key-value.ts'
 import { keys } from '../store/keys.ts'
 import type { Lease } from '../store/lease.ts'
@@ -81,7 +81,8 @@ export class Registrations {
    * Registers a connection.
    *
    * @param lease the lease of this pod: the connection is entered with it
-   * @throws StoreUnavailable where it is not known whether it is registered: the agent must connect again
+   * @throws StoreUnavailable where it is not known whether it is registered, StoreFull where it is not: the agent must
+   * connect again
    */
   async register(
     identity: AgentIdentity,
@@ -94,25 +95,33 @@ export class Registrations {
     const refused = notOfCredentials(identity, message)
     if (refused !== undefined) return refused
     const spoken = { ...message, protocolVersion }
+    let lost: Lost | undefined
     for (let attempt = 1; attempt <= mostAttempts; attempt += 1) {
-      const outcome = await this.#attempt(identity, spoken, connectionId, lease)
-      if (outcome !== undefined) return outcome
+      try {
+        const outcome = await this.#attempt(identity, spoken, connectionId, lease, lost)
+        if (outcome !== undefined) return outcome
+      } catch (error) {
+        // Read again: either it is written, or it was not and is tried again.
+        if (!isLost(error)) throw error
+        lost ??= error
+      }
     }
-    throw new StoreUnavailable(`agent '${message.agentId}' was changed by others ${mostAttempts} times meanwhile`, {
-      mayHaveHappened: false,
-    })
+    const others = `agent '${message.agentId}' was changed by others ${mostAttempts} times meanwhile`
+    throw lost ?? new StoreUnavailable(others, { mayHaveHappened: false })
   }
 
   /**
    * One reading and one writing; nothing where somebody wrote in between.
    *
    * @param message with the protocol version that is spoken from now on
+   * @param lost what came of a writing that may have taken place
    */
   async #attempt(
     identity: AgentIdentity,
     message: Registration,
     connectionId: string,
     lease: Lease,
+    lost: Lost | undefined,
   ): Promise<Registered | Refused | undefined> {
     const { agentId } = message
     const stored = await this.#read(agentId, identity.keyId)
@@ -121,7 +130,10 @@ export class Registrations {
     const agent = stored.agent === undefined ? undefined : agentRecord.parse(stored.agent)
     const approval = agent?.approval ?? (identity.by === 'serviceAccount' ? 'approved' : 'pending')
     if (approval !== 'approved') {
-      if (agent === undefined) await this.#enter(agentId, message)
+      if (agent === undefined) {
+        if (lost instanceof StoreFull) throw lost.withoutEffect
+        await this.#enter(agentId, message)
+      }
       return notApproved(approval)
     }
     const presented: Leadership = { lineage: message.lineage, epoch: BigInt(message.epoch), holder: message.holder }
@@ -132,55 +144,50 @@ export class Registrations {
       return registered(message, connectionId, stored.fence.modRevision, 'again', key?.expiresAt)
     }
     if (!admission.admitted) return fenced(admission.because, fence)
+    if (lost instanceof StoreFull) throw lost.withoutEffect
 
     const { pod } = this.#options
     const at = this.#now().toISOString()
     const { epoch, holder, lineage } = message
     const isNew = admission.as !== 'again'
-    try {
-      const { succeeded, revision } = await this.#options.store.transact({
-        when: [
-          { key: keys.agent(agentId), modRevision: stored.agent?.modRevision ?? 0n },
-          { key: keys.fence(agentId), modRevision: stored.fence?.modRevision ?? 0n },
-          ...asRead(stored.key),
-        ],
-        then: [
-          { put: keys.agent(agentId), value: agentRecord.serialize(described(agent, message, at)) },
-          {
-            put: keys.fence(agentId),
-            value: fenceRecord.serialize({
-              lineage,
-              epoch,
-              holder,
-              connectionId,
-              pod: pod.name,
-              since: isNew || fence === undefined ? at : fence.since,
-            }),
-          },
-          {
-            put: keys.connection(agentId),
-            value: connectionRecord.serialize({
-              connectionId,
-              pod: pod.name,
-              podUid: pod.uid,
-              holder,
-              epoch,
-              since: at,
-            }),
-            lease: lease.id,
-          },
-          {
-            put: keys.status(agentId),
-            value: statusRecord.serialize({ health: 'online', since: at, lastSeenAt: at }),
-          },
-        ],
-      })
-      return succeeded ? registered(message, connectionId, revision, admission.as, key?.expiresAt) : undefined
-    } catch (error) {
-      // Read again: either it is written, or it was not and is tried again.
-      if (error instanceof StoreUnavailable && error.mayHaveHappened) return undefined
-      throw error
-    }
+    const { succeeded, revision } = await this.#options.store.transact({
+      when: [
+        { key: keys.agent(agentId), modRevision: stored.agent?.modRevision ?? 0n },
+        { key: keys.fence(agentId), modRevision: stored.fence?.modRevision ?? 0n },
+        ...asRead(stored.key),
+      ],
+      then: [
+        { put: keys.agent(agentId), value: agentRecord.serialize(described(agent, message, at)) },
+        {
+          put: keys.fence(agentId),
+          value: fenceRecord.serialize({
+            lineage,
+            epoch,
+            holder,
+            connectionId,
+            pod: pod.name,
+            since: isNew || fence === undefined ? at : fence.since,
+          }),
+        },
+        {
+          put: keys.connection(agentId),
+          value: connectionRecord.serialize({
+            connectionId,
+            pod: pod.name,
+            podUid: pod.uid,
+            holder,
+            epoch,
+            since: at,
+          }),
+          lease: lease.id,
+        },
+        {
+          put: keys.status(agentId),
+          value: statusRecord.serialize({ health: 'online', since: at, lastSeenAt: at }),
+        },
+      ],
+    })
+    return succeeded ? registered(message, connectionId, revision, admission.as, key?.expiresAt) : undefined
   }
 
   /** @param keyId the key that the connection was opened with */

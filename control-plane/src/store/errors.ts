@@ -34,9 +34,24 @@ export class StoreForbidden extends StoreUnavailable {
   }
 }
 
-/** etcd's database has reached its quota: it refuses writes until somebody makes room. Reads go on. */
+/**
+ * etcd's database has reached its quota: it refuses what takes room until somebody makes some. Reads and deletions go
+ * on. The write with which the quota is passed is done and refused in the same words: so it must be read back.
+ */
 export class StoreFull extends Error {
   override readonly name = 'StoreFull'
+  /** Whether it has taken effect all the same, for all that is known. */
+  readonly mayHaveHappened: boolean
+
+  constructor(message: string, options: { readonly mayHaveHappened: boolean }) {
+    super(message)
+    this.mayHaveHappened = options.mayHaveHappened
+  }
+
+  /** The same of a write that was looked for since, and is not there: unlike an unanswered one, it cannot come yet. */
+  get withoutEffect(): StoreFull {
+    return new StoreFull(this.message, { mayHaveHappened: false })
+  }
 }
 
 /** What was asked for is older than what etcd keeps, or of a store that was replaced by a backup: read it again. */
@@ -71,7 +86,15 @@ export class UnreadableRecord extends Error {
   }
 }
 
+/** A write that may have happened all the same: read back what it was to do. */
+export type Lost = StoreUnavailable | StoreFull
+
 /** Whether the same may work later: etcd is away or full, and the request is not to blame. */
-export function isPassing(error: unknown): error is StoreUnavailable | StoreFull {
+export function isPassing(error: unknown): error is Lost {
   return error instanceof StoreUnavailable || error instanceof StoreFull
+}
+
+/** Whether a write may have taken effect although this came of it. */
+export function isLost(error: unknown): error is Lost {
+  return isPassing(error) && error.mayHaveHappened
 }

@@ -1,5 +1,5 @@
 import { Batches, type Waiting } from './batches.ts'
-import { StoreUnavailable } from './errors.ts'
+import { isPassing } from './errors.ts'
 import type { Transaction, TransactionResult } from './key-value.ts'
 import { KeysAtOnce, type TouchedKeys, touchedKeys } from './touched-keys.ts'
 import { largestTransactionBytes, mostOperations, type TransactionSize } from './transaction-size.ts'
@@ -56,7 +56,10 @@ export class JoinedTransactions {
   async #read(batch: readonly Waiting<Sized, TransactionResult>[]): Promise<void> {
     const then = batch.flatMap(({ item }) => item.transaction.then)
     await this.#together(batch, async () => {
-      const { results, revision } = await this.#calls.one({ when: [], then }, { writes: false, bytes: 0 })
+      const { results, revision } = await this.#calls.one(
+        { when: [], then },
+        { writes: false, takesRoom: false, bytes: 0 },
+      )
       let taken = 0
       return batch.map(({ item }) => {
         const from = taken
@@ -84,7 +87,8 @@ export class JoinedTransactions {
     try {
       answers = await ask()
     } catch (error) {
-      if (error instanceof StoreUnavailable) throw error
+      // Where it may have happened, another try would find it done and take it for somebody else's.
+      if (isPassing(error)) throw error
       // Nothing has happened: etcd refuses them all because of one, say for a lease that it does not know.
       for (const { item, resolve } of batch) resolve(this.#calls.one(item.transaction, item.size))
       return
@@ -109,12 +113,15 @@ function readsTogether(waiting: readonly Waiting<Sized, TransactionResult>[]): n
 }
 
 function writesTogether(waiting: readonly Waiting<Sized, TransactionResult>[]): number {
+  const takesRoom = waiting[0]?.item.size.takesRoom
   const touched = new KeysAtOnce()
   let bytes = 0
   let steps = 0
   let count = 0
   for (const { item } of waiting) {
     const { transaction, size, keys } = item
+    // A full etcd refuses all of what takes room, and with it what makes some.
+    if (size.takesRoom !== takesRoom) break
     bytes += size.bytes
     steps = Math.max(steps, stepsOf(transaction))
     // etcd counts the transactions, and to these the steps of each.

@@ -29,7 +29,10 @@ export function storeError(failure: CallFailure, what: { readonly name: string; 
   const { code, details } = failure
   const message = `etcd, ${what.name}: ${details}`
   if (details.includes('database space exceeded')) {
-    return new StoreFull(`${message}; compact and defragment it, raise its quota, then disarm its NOSPACE alarm`)
+    // A member refuses before it proposes, or when it applies: then it has done what it refuses, unless the alarm was on.
+    return new StoreFull(`${message}; compact and defragment it, raise its quota, then disarm its NOSPACE alarm`, {
+      mayHaveHappened: what.writes,
+    })
   }
   if (details.includes('has been compacted')) return new Compacted(message)
   if (details.includes('requested lease not found')) return new LeaseLost(message)

@@ -18,6 +18,8 @@ const besideKeyBytes = 32
 export interface TransactionSize {
   /** Whether it may change what is stored. */
   readonly writes: boolean
+  /** Whether it puts anything, in whichever branch: an etcd that is full refuses that, and nothing else. */
+  readonly takesRoom: boolean
   /** Bytes of its keys, what is said of each, and values. */
   readonly bytes: number
 }
@@ -28,9 +30,11 @@ export function sizeOf({ when, then, otherwise = [] }: Transaction): Transaction
   if (most > mostOperations) throw new TooLarge(`a transaction has at most ${mostOperations} steps, got ${most}`)
   let bytes = 0
   let writes = false
+  let takesRoom = false
   for (const compare of when) bytes += bytesOf('empty' in compare ? compare.empty : compare.key)
   for (const operation of [...then, ...otherwise]) {
-    writes ||= !('get' in operation || 'count' in operation)
+    takesRoom ||= 'put' in operation || 'attach' in operation
+    writes ||= takesRoom || 'delete' in operation
     bytes += bytesOf(keyOf(operation))
     if (!('put' in operation)) continue
     const size = Buffer.byteLength(operation.value)
@@ -42,7 +46,7 @@ export function sizeOf({ when, then, otherwise = [] }: Transaction): Transaction
   if (bytes > largestTransactionBytes) {
     throw new TooLarge(`expected a transaction of at most ${largestTransactionBytes} bytes, got ${bytes}; divide it`)
   }
-  return { writes, bytes }
+  return { writes, takesRoom, bytes }
 }
 
 /** The key, or the prefix, that a step is about. */

@@ -13,7 +13,7 @@ import { PodPresence } from '../../src/hub/pod-presence.ts'
 import { keys, prefixes } from '../../src/store/keys.ts'
 import type { Store } from '../../src/store/store.ts'
 import { type Bearer, type SecuredEtcd, securedEtcd } from '../support/secured-etcd.ts'
-import { openStore, text } from '../support/store.ts'
+import { fill, openStore, text } from '../support/store.ts'
 
 // A real etcd that asks for certificates, and its own tool as the second opinion.
 
@@ -235,12 +235,9 @@ describe('with authentication on', () => {
     const small = await started({ quotaBytes: 2 * 1024 * 1024 })
     await accessOf(small).converge(etcdUsers)
     const store = storeOf(small, 'controlPlane')
-    const value = 'x'.repeat(200 * 1024)
-    const fill = async (): Promise<never> => {
-      for (let index = 0; ; index++) await put(store, keys.agent(`a${index}`), value)
-    }
-    await expect(fill()).rejects.toThrow(StoreFull)
-    expect((await store.get(keys.agent('a0'))).found?.value).toHaveLength(200 * 1024)
+    await fill(small.etcd, store)
+    await expect(put(store, keys.agent('small'), 'x')).rejects.toThrow(StoreFull)
+    expect((await store.get(keys.agent('fill-0'))).found?.value).toHaveLength(200 * 1024)
     // Users and roles are no keys: they can be put right without room.
     await small.etcd.etcdctl('user', 'revoke-role', 'regent-control-plane', 'regent-control-plane')
     expect(kinds((await accessOf(small).converge(etcdUsers)).changes)).toEqual(['grant-role'])

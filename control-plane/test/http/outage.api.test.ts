@@ -3,6 +3,7 @@ import type { AgentResource } from '@regent/contract/api.ts'
 import { People } from '../../src/identity/people.ts'
 import type { Caller } from '../../src/identity/caller.ts'
 import { prefixes } from '../../src/store/keys.ts'
+import { fill } from '../support/store.ts'
 import { ServedApi } from './served-api.ts'
 
 const caller: Caller = {
@@ -68,17 +69,9 @@ describe('without an etcd that answers', () => {
 describe('with an etcd that is full', () => {
   let api: ServedApi
   beforeAll(async () => {
-    api = await ServedApi.start({ etcd: { quotaBytes: 4 * 1024 * 1024 } })
+    api = await ServedApi.start({ etcd: { quotaBytes: 2 * 1024 * 1024 } })
     await api.ask('POST', '/api/v1/agents', { body: { agentId: 'before' } })
-    const value = 'x'.repeat(900_000)
-    for (let written = 0; written < 10; written += 1) {
-      const put = { put: `${prefixes.agents}fill-${written}`, value }
-      const full = await api.store.transact({ when: [], then: [put] }).then(
-        () => false,
-        () => true,
-      )
-      if (full) break
-    }
+    await fill(api.etcd, api.store)
   })
   afterAll(() => api.close())
 
@@ -88,4 +81,37 @@ describe('with an etcd that is full', () => {
     expect((await api.ask('GET', '/api/v1/agents/before')).status).toBe(200)
     expect((await api.ask('GET', '/api/v1/agents/too-many')).status).toBe(404)
   })
+})
+
+// With the write that passes the quota, etcd does what it refuses, and what came at the same time as well.
+test('while etcd becomes full, every command is stored or refused, and nothing in between', async () => {
+  const api = await ServedApi.start({ etcd: { quotaBytes: 4 * 1024 * 1024 } })
+  try {
+    const payload = 'x'.repeat(20_000)
+    const paths = await Promise.all(
+      Array.from({ length: 16 }, async (_, number) => {
+        const body = { agentId: `agent-${number}`, approved: true }
+        expect((await api.ask('POST', '/api/v1/agents', { body })).status).toBe(201)
+        return `/api/v1/agents/agent-${number}/commands`
+      }),
+    )
+    const stored = await Promise.all(
+      paths.map(async (path) => {
+        for (let created = 0; created < 1000; created += 1) {
+          const { status, body } = await api.ask('POST', path, { body: { action: 'describe', payload } })
+          if (status === 201) continue
+          expect({ status, body }).toMatchObject({
+            status: 507,
+            body: { detail: expect.stringContaining('nothing was changed') },
+          })
+          return created
+        }
+        throw new Error('etcd is not full after 1000 commands')
+      }),
+    )
+    const found = paths.map((_, number) => api.store.count(prefixes.openCommands(`agent-${number}`)))
+    expect((await Promise.all(found)).map(({ count }) => count)).toEqual(stored)
+  } finally {
+    await api.close()
+  }
 })

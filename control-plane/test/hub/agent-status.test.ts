@@ -94,9 +94,9 @@ describe('how an agent is', () => {
     expect(wrote()).toEqual(['suspended', 'offline'])
   })
 
-  test.each([
+  test.each<[string, Error]>([
     ['away', new StoreUnavailable('away', { mayHaveHappened: false })],
-    ['full', new StoreFull('no room left')],
+    ['full', new StoreFull('no room left', { mayHaveHappened: true })],
   ])('is offline once etcd takes it, where it is %s when the connection ends', async (_, error) => {
     const left = status.left(registered)
     await turn()
@@ -111,7 +111,7 @@ describe('how an agent is', () => {
     const left = status.left(registered)
     await turn()
     stop.abort()
-    await answer(0, new StoreFull('no room left'))
+    await answer(0, new StoreFull('no room left', { mayHaveHappened: true }))
     await left
     expect(wrote()).toEqual(['offline'])
   })

@@ -132,33 +132,44 @@ describe('joined transactions', () => {
     expect(await together(...large)).toBe(2)
   })
 
-  test.each([new LeaseLost('no lease'), new StoreFull('no room')])(
-    'of which etcd refuses one, are asked one by one: %s',
-    async (refusal) => {
-      const { transact, next } = joined()
-      const answers = ['/a', '/b', '/c'].map((key) => transact(put(key)))
-      const first = await next(0)
-      first.answer()
-      const second = await next(1)
-      second.fail(refusal)
-      const [third, fourth] = [await next(2), await next(3)]
-      expect([third, fourth].map(({ how }) => how)).toEqual(['one', 'one'])
-      third.fail(refusal)
-      fourth.answer()
-      await expect(answers[1]).rejects.toBe(refusal)
-      expect(await answers[2]?.then(found)).toEqual(['/c'])
-    },
-  )
+  test('of which etcd refuses one, are asked one by one', async () => {
+    const { transact, next } = joined()
+    const answers = ['/a', '/b', '/c'].map((key) => transact(put(key)))
+    const first = await next(0)
+    first.answer()
+    const second = await next(1)
+    const refusal = new LeaseLost('no lease')
+    second.fail(refusal)
+    const [third, fourth] = [await next(2), await next(3)]
+    expect([third, fourth].map(({ how }) => how)).toEqual(['one', 'one'])
+    third.fail(refusal)
+    fourth.answer()
+    await expect(answers[1]).rejects.toBe(refusal)
+    expect(await answers[2]?.then(found)).toEqual(['/c'])
+  })
 
-  test('that may have happened are not asked again', async () => {
+  test.each([
+    new StoreUnavailable('away', { mayHaveHappened: true }),
+    new StoreFull('no room', { mayHaveHappened: true }),
+  ])('that may have happened are not asked again: %s', async (lost) => {
     const { asked, transact, next } = joined()
     const answers = ['/a', '/b', '/c'].map((key) => transact(put(key)))
     asked[0]?.answer()
     const second = await next(1)
-    second.fail(new StoreUnavailable('away', { mayHaveHappened: true }))
+    second.fail(lost)
     await expect(answers[1]).rejects.toMatchObject({ mayHaveHappened: true })
     await expect(answers[2]).rejects.toMatchObject({ mayHaveHappened: true })
     await pause()
     expect(asked).toHaveLength(2)
+  })
+
+  test('that make room are not sent with those that take some, which a full etcd refuses', async () => {
+    const free = (key: string) => put(key, { then: [{ delete: key }] })
+    expect(await together(free('/a'), free('/b'), put('/c'))).toBe(2)
+    expect(await together(put('/a'), put('/b'), free('/c'))).toBe(2)
+    const attached = put('/b', { then: [{ attach: '/b', lease: 7n }] })
+    expect(await together(put('/a'), attached, free('/c'))).toBe(2)
+    const otherwise = put('/b', { then: [{ delete: '/b' }], otherwise: [{ put: '/b', value: 'x' }] })
+    expect(await together(put('/a'), otherwise, free('/c'))).toBe(2)
   })
 })

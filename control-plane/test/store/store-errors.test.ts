@@ -43,6 +43,8 @@ test('only a write that may have been proposed may have happened', () => {
   expect(happened(status.UNAVAILABLE, 'etcdserver: leader changed', true)).toBe(true)
   expect(happened(status.UNAVAILABLE, 'etcdserver: leader changed', false)).toBe(false)
   expect(happened(status.RESOURCE_EXHAUSTED, 'etcdserver: too many requests', true)).toBe(false)
+  expect(happened(status.RESOURCE_EXHAUSTED, 'etcdserver: mvcc: database space exceeded', true)).toBe(true)
+  expect(happened(status.RESOURCE_EXHAUSTED, 'etcdserver: mvcc: database space exceeded', false)).toBe(false)
 })
 
 test('what etcd forbids has not happened, and is asked again at once only where its users may just have changed', () => {
