@@ -203,6 +203,15 @@ export const faults: readonly Fault[] = [
     },
   },
   {
+    name: 'etcd becomes full',
+    run({ etcd, events }, { random, forMs }) {
+      etcd.room = 'passed'
+      events.after(random() * Math.min(forMs, 500), () => (etcd.room = 'none'))
+      events.after(forMs, () => (etcd.room = 'left'))
+      return ''
+    },
+  },
+  {
     name: 'etcd is compacted',
     run(world) {
       world.etcd.keys.compact(world.etcd.keys.revision)

@@ -19,7 +19,7 @@
  * runs to its end before the next event; which of those that are ready comes first is chance, which is the seed's.
  *
  * Not covered here: HTTP and its API, TLS and identities, health and metrics, frames in parts and full send buffers,
- * members and elections of etcd, its quota, a restore of it, bytes that are damaged. Evidence of death is always true
+ * members and elections of etcd, a restore of it, bytes that are damaged. Evidence of death is always true
  * (`agent/test/election/model` has it lie). Pauses in which no clock advances. And requests to the Kubernetes API that
  * arrive after their sender has given up on them: one that a pod sent as the leader of a former epoch is let in by the
  * admission fence if that pod leads again by then.

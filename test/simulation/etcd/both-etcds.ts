@@ -4,7 +4,7 @@ import type { Message } from '../../../control-plane/src/store/protocol-types.ts
 import { type Call, calls, type WatchResponse } from '../../../control-plane/src/store/protocol.ts'
 import { storeError } from '../../../control-plane/src/store/store-errors.ts'
 import { Events, randomOf } from '../../../agent/test/election/model/events.ts'
-import { Etcd } from '../../../control-plane/test/support/etcd.ts'
+import { Etcd, type EtcdOptions } from '../../../control-plane/test/support/etcd.ts'
 import { EtcdError } from './etcd-error.ts'
 import { SimulatedEtcd } from './etcd.ts'
 
@@ -20,8 +20,8 @@ export interface Asked {
 }
 
 /** A real etcd on loopback. */
-export async function realEtcd(): Promise<Asked> {
-  const etcd = await Etcd.start()
+export async function realEtcd(options: EtcdOptions = {}): Promise<Asked> {
+  const etcd = await Etcd.start(options)
   const client = new EtcdClient({ endpoints: etcd.endpoints })
   return {
     unary: (call, request) => client.unary(call, request, { writes: true }),
@@ -55,10 +55,11 @@ export async function realEtcd(): Promise<Asked> {
 }
 
 /** The simulated one, asked in the same way. Its answers are taken as they are: no encoder stands between. */
-export function simulatedEtcd(): Asked {
+export function simulatedEtcd(room: SimulatedEtcd['room'] = 'left'): Asked {
   const events = new Events()
   const random = randomOf(1)
   const etcd = new SimulatedEtcd({ after: (ms, run) => events.after(ms, run), random })
+  etcd.room = room
   return {
     unary: (call, request) => {
       try {

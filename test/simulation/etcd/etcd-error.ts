@@ -4,6 +4,7 @@ export const errors = {
   duplicateKey: { code: 3, details: 'etcdserver: duplicate key given in txn request' },
   keyNotFound: { code: 3, details: 'etcdserver: key not found' },
   leaseNotFound: { code: 5, details: 'etcdserver: requested lease not found' },
+  noSpace: { code: 8, details: 'etcdserver: mvcc: database space exceeded' },
   futureRevision: { code: 11, details: 'etcdserver: mvcc: required revision is a future revision' },
   compacted: { code: 11, details: 'etcdserver: mvcc: required revision has been compacted' },
 } as const

@@ -240,9 +240,21 @@ test('leases run out with all that goes with them, at one revision, never early 
   }
 }, 30_000)
 
-test('whatever is asked, both answer the same', async () => {
-  const ours = new Conversation(simulated)
-  const theirs = new Conversation(real)
+test('whatever is asked, both answer the same', () => answerTheSame(simulated, real), 120_000)
+
+test('and where neither has room', async () => {
+  // So small that it is full before anything is written.
+  const full = await realEtcd({ quotaBytes: 1 })
+  try {
+    await answerTheSame(simulatedEtcd('none'), full)
+  } finally {
+    await full.close()
+  }
+}, 120_000)
+
+async function answerTheSame(one: Asked, other: Asked): Promise<void> {
+  const ours = new Conversation(one)
+  const theirs = new Conversation(other)
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 25 }), async (steps) => {
       for (const said of steps) expect(await ours.say(said)).toEqual(await theirs.say(said))
@@ -250,4 +262,4 @@ test('whatever is asked, both answer the same', async () => {
     // Both go on from where they are: a shorter script after a failure would not begin at the same place.
     { numRuns: 150, endOnFailure: true },
   )
-}, 120_000)
+}

@@ -17,9 +17,14 @@ const shortestLeaseSeconds = 2n
  * etcd as its API shows it, in one process and in simulated time: transactions, ranges at old revisions, leases,
  * watches, compaction. `test/simulation/etcd/etcd.api.test.ts` compares its answers with the real one's.
  *
- * What it does not have: members, elections, quotas, permissions, and watches that are told their progress unasked.
+ * What it does not have: members, elections, permissions, and watches that are told their progress unasked.
  */
 export class SimulatedEtcd {
+  /**
+   * Room below its quota. `passed`: what takes some is refused, and done all the same as often as not, as the real one
+   * does until its alarm is on. `none`: the alarm is on.
+   */
+  room: 'left' | 'passed' | 'none' = 'left'
   readonly keys = new KeySpace((id) => this.#leases.has(id))
   readonly #time: EtcdTime
   /** By lease: its length, and how often it was renewed. */
@@ -41,12 +46,15 @@ export class SimulatedEtcd {
         return { ...answer, header: this.#header }
       }
       case calls.transact.path: {
-        const { succeeded, responses } = this.keys.transact(request)
-        this.#changed()
-        return { header: this.#header, succeeded, responses }
+        const write = (): object => {
+          const { succeeded, responses } = this.keys.transact(request)
+          this.#changed()
+          return { header: this.#header, succeeded, responses }
+        }
+        return takesRoom(request) ? this.#inRoom(write) : write()
       }
       case calls.grantLease.path:
-        return this.#grant(request)
+        return this.#inRoom(() => this.#grant(request))
       case calls.revokeLease.path:
         return this.#revoke(request)
       default:
@@ -73,6 +81,12 @@ export class SimulatedEtcd {
 
   unwatch(watch: WatchedPart): void {
     this.#watches.delete(watch)
+  }
+
+  #inRoom(write: () => object): object {
+    if (this.room === 'left') return write()
+    if (this.room === 'passed' && this.#time.random() < 0.5) write()
+    throw new EtcdError(errors.noSpace)
   }
 
   get #header() {
@@ -116,4 +130,11 @@ export class SimulatedEtcd {
     this.#onChange(events)
     for (const watch of this.#watches) watch.changed(events)
   }
+}
+
+/** Whether it puts anything, in whichever branch. */
+function takesRoom({ success = [], failure = [] }: Message<'TxnRequest'>): boolean {
+  return [...success, ...failure].some(
+    ({ requestPut, requestTxn }) => requestPut !== undefined || (requestTxn !== undefined && takesRoom(requestTxn)),
+  )
 }
