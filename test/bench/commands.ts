@@ -41,8 +41,6 @@ export async function benchCommands({ profileFolder }: CommandsBench): Promise<v
     // A program that has just started is compiled while it runs.
     await load.saturate({ clients, warmUpSeconds: 0, seconds: 10, onEdge: () => Promise.resolve() })
     for (let round = 1; round <= rounds; round += 1) figures.push(await oneRound(place, load, best))
-    watching.abort()
-    await watched
     console.log(
       `\n${table([
         [
@@ -64,7 +62,18 @@ export async function benchCommands({ profileFolder }: CommandsBench): Promise<v
     )
     const ratio = median(figures.map(({ commands, puts: beside }) => commands / beside))
     console.log(`goal: commands at least 0.30 × puts; measured ${ratio.toFixed(2)} ×`)
-    await measureLatency(api, load, median(figures.map(({ commands }) => commands)) / 2)
+    const half = median(figures.map(({ commands }) => commands)) / 2
+    const told = await latencyAt(load, half, 'etcd')
+    watching.abort()
+    await watched
+    const events = await api.follow((event, data) => {
+      if (event !== 'command') return
+      const { commandId, state } = JSON.parse(data) as { commandId: string; state: CommandState }
+      if (ends.includes(state)) load.ended(commandId)
+    })
+    await latencyAt(load, half, 'an event stream')
+    events.end()
+    console.log(`goal: p99 at most 50 ms; measured ${told}`)
   } finally {
     api.close()
     await place.close()
@@ -181,22 +190,16 @@ async function watchEnds({ store }: CommandPlace, load: CommandLoad, signal: Abo
 
 const ends: readonly CommandState[] = ['done', 'failed', 'poisoned']
 
-async function measureLatency(api: ApiClient, load: CommandLoad, perSecond: number): Promise<void> {
-  const events = await api.follow((event, data) => {
-    if (event !== 'command') return
-    const { commandId, state } = JSON.parse(data) as { commandId: string; state: CommandState }
-    if (ends.includes(state)) load.ended(commandId)
-  })
-  try {
-    const latencies = await load.arrive({ perSecond, warmUpSeconds: 3, seconds: 20 })
-    const [p50, p99, most] = [50, 99, 100].map((percent) => `${percentile(latencies, percent).toFixed(1)} ms`)
-    console.log(
-      `\n${perSecond.toFixed(0)} commands/s at random times, from when each was due until an event stream told its end: p50 ${p50 ?? ''}, p99 ${p99 ?? ''}, longest ${most ?? ''} (${latencies.length} commands, load average ${(loadavg()[0] ?? NaN).toFixed(1)})`,
-    )
-    console.log(`goal: p99 at most 50 ms; measured ${p99 ?? ''}`)
-  } finally {
-    events.end()
-  }
+/** How long commands take that come at random times, so many in a second. @returns the 99th percentile, in words */
+async function latencyAt(load: CommandLoad, perSecond: number, teller: string): Promise<string> {
+  const latencies = await load.arrive({ perSecond, warmUpSeconds: 3, seconds: 20 })
+  const [p50 = '', p99 = '', most = ''] = [50, 99, 100].map(
+    (percent) => `${percentile(latencies, percent).toFixed(1)} ms`,
+  )
+  console.log(
+    `\n${perSecond.toFixed(0)} commands/s at random times, from when each was due until ${teller} told its end: p50 ${p50}, p99 ${p99}, longest ${most} (${latencies.length} commands, load average ${(loadavg()[0] ?? NaN).toFixed(1)})`,
+  )
+  return p99
 }
 
 /** As large as the record of a command that was delivered. */

@@ -41,9 +41,7 @@ export class CommandOutcomes {
     /** The delivery whose outcome this is, once it is known. */
     let delivery: string | undefined
     for (;;) {
-      let failure: Error = new StoreUnavailable(`command '${commandId}' changed all the time`, {
-        mayHaveHappened: false,
-      })
+      let failure: Error | undefined
       try {
         const entry = await commands.find(commandId)
         // Ended before, or never given to anybody.
@@ -59,7 +57,9 @@ export class CommandOutcomes {
         if (!isPassing(error)) throw error
         failure = error
       }
-      if (isAborted(signal) || performance.now() >= untilMs) throw failure
+      if (isAborted(signal) || performance.now() >= untilMs) {
+        throw failure ?? new StoreUnavailable(`command '${commandId}' changed all the time`, { mayHaveHappened: false })
+      }
       // Where it was stored without our knowing, the guard of the next attempt tells.
       await retry.wait(signal)
     }

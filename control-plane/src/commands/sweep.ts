@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Log } from '@regent/runtime/logging/log.ts'
 import { isPassing, UnreadableRecord } from '../store/errors.ts'
 import type { KeyValue } from '../store/key-value.ts'
@@ -36,6 +37,8 @@ export const mostDoneCommands = 1000
 const PAGE = 500
 /** Steps of one transaction. */
 const CHUNK = 60
+/** Between two transactions that remove, etcd is left to those who wait for it, in milliseconds. */
+const REST_MS = 10
 
 /**
  * Ends what is past its deadline although no connection of its agent does, and removes what ended if there is too much
@@ -177,6 +180,7 @@ export class Sweep {
         when: chunk.map(({ key, modRevision }) => ({ key, modRevision })),
         then: chunk.flatMap(({ key }) => [{ delete: key }, { delete: keys.commandPayload(agentIdOf(key), idOf(key)) }]),
       })
+      await pause(REST_MS)
     }
   }
 

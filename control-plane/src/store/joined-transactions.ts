@@ -26,6 +26,8 @@ interface Sized {
   readonly keys: TouchedKeys
 }
 
+type Batch = readonly Waiting<Sized, TransactionResult>[]
+
 /**
  * Transactions of all who use the store. Those that come while others are under way are sent as one: it is one request,
  * one entry of etcd's log and one write to its disk, however many they are, and every watch tells of them at once.
@@ -37,23 +39,29 @@ interface Sized {
 export class JoinedTransactions {
   readonly #calls: TransactionCalls
   readonly #reads: Batches<Sized, TransactionResult>
-  readonly #writes: Batches<Sized, TransactionResult>
+  /** Those that put anything, in whichever branch. */
+  readonly #puts: Batches<Sized, TransactionResult>
+  /** Those that delete, or read on conditions. A full etcd refuses whatever is sent together with a put. */
+  readonly #others: Batches<Sized, TransactionResult>
 
   constructor(calls: TransactionCalls) {
     this.#calls = calls
     this.#reads = new Batches({ together: readsTogether, run: (batch) => this.#read(batch), apartMs })
-    this.#writes = new Batches({ together: writesTogether, run: (batch) => this.#write(batch), apartMs })
+    const write = { together: writesTogether, run: (batch: Batch) => this.#write(batch), apartMs }
+    this.#puts = new Batches(write)
+    this.#others = new Batches(write)
   }
 
   /** @throws what `EtcdClient.unary` throws */
   async transact(transaction: Transaction, size: TransactionSize): Promise<TransactionResult> {
     // For etcd, only what has no conditions is a read: it needs no entry in the log.
     const isRead = !size.writes && transaction.when.length === 0
-    return await (isRead ? this.#reads : this.#writes).add({ transaction, size, keys: touchedKeys(transaction) })
+    const kind = isRead ? this.#reads : size.takesRoom ? this.#puts : this.#others
+    return await kind.add({ transaction, size, keys: touchedKeys(transaction) })
   }
 
   /** Reads are one list of steps. */
-  async #read(batch: readonly Waiting<Sized, TransactionResult>[]): Promise<void> {
+  async #read(batch: Batch): Promise<void> {
     const then = batch.flatMap(({ item }) => item.transaction.then)
     await this.#together(batch, async () => {
       const { results, revision } = await this.#calls.one(
@@ -69,14 +77,11 @@ export class JoinedTransactions {
     })
   }
 
-  async #write(batch: readonly Waiting<Sized, TransactionResult>[]): Promise<void> {
+  async #write(batch: Batch): Promise<void> {
     await this.#together(batch, () => this.#calls.several(batch.map(({ item }) => item.transaction)))
   }
 
-  async #together(
-    batch: readonly Waiting<Sized, TransactionResult>[],
-    ask: () => Promise<readonly TransactionResult[]>,
-  ): Promise<void> {
+  async #together(batch: Batch, ask: () => Promise<readonly TransactionResult[]>): Promise<void> {
     const [first, second] = batch
     if (first === undefined) return
     if (second === undefined) {
@@ -101,7 +106,7 @@ export class JoinedTransactions {
   }
 }
 
-function readsTogether(waiting: readonly Waiting<Sized, TransactionResult>[]): number {
+function readsTogether(waiting: Batch): number {
   let steps = 0
   let count = 0
   for (const { item } of waiting) {
@@ -112,16 +117,13 @@ function readsTogether(waiting: readonly Waiting<Sized, TransactionResult>[]): n
   return count
 }
 
-function writesTogether(waiting: readonly Waiting<Sized, TransactionResult>[]): number {
-  const takesRoom = waiting[0]?.item.size.takesRoom
+function writesTogether(waiting: Batch): number {
   const touched = new KeysAtOnce()
   let bytes = 0
   let steps = 0
   let count = 0
   for (const { item } of waiting) {
     const { transaction, size, keys } = item
-    // A full etcd refuses all of what takes room, and with it what makes some.
-    if (size.takesRoom !== takesRoom) break
     bytes += size.bytes
     steps = Math.max(steps, stepsOf(transaction))
     // etcd counts the transactions, and to these the steps of each.

@@ -82,14 +82,14 @@ describe('joined transactions', () => {
     expect((await Promise.all(answers)).map(found)).toEqual([['/a'], ['/b'], ['/c']])
   })
 
-  test('do not wait for those of the other kind, whose conditions make etcd write them down', async () => {
+  test('do not wait for those of another kind', async () => {
     const { asked, transact } = joined()
-    void transact(put('/a'))
-    void transact(get('/a'))
     const condition = { when: [{ key: '/b', exists: true }], then: [{ get: '/b' }] }
-    void transact(condition)
+    const all = [put('/a'), get('/a'), condition]
+    for (const each of all) void transact(each)
+    void transact({ ...condition, then: [{ delete: '/b' }] })
     await pause()
-    expect(asked.map(({ transactions }) => transactions)).toEqual([[put('/a')], [get('/a')]])
+    expect(asked.map(({ transactions }) => transactions)).toEqual(all.map((each) => [each]))
   })
 
   test.each<[string, readonly Transaction[], number]>([
@@ -164,12 +164,15 @@ describe('joined transactions', () => {
   })
 
   test('that make room are not sent with those that take some, which a full etcd refuses', async () => {
-    const free = (key: string) => put(key, { then: [{ delete: key }] })
-    expect(await together(free('/a'), free('/b'), put('/c'))).toBe(2)
-    expect(await together(put('/a'), put('/b'), free('/c'))).toBe(2)
+    const free = put('/free', { then: [{ delete: '/free' }] })
     const attached = put('/b', { then: [{ attach: '/b', lease: 7n }] })
-    expect(await together(put('/a'), attached, free('/c'))).toBe(2)
-    const otherwise = put('/b', { then: [{ delete: '/b' }], otherwise: [{ put: '/b', value: 'x' }] })
-    expect(await together(put('/a'), otherwise, free('/c'))).toBe(2)
+    const otherwise = put('/c', { then: [{ delete: '/c' }], otherwise: [{ put: '/c', value: 'x' }] })
+    expect(await together(free, put('/a'), attached, otherwise)).toBe(1)
+    const { transact, next } = joined()
+    const takeRoom = [put('/before'), put('/a'), attached, otherwise]
+    for (const each of takeRoom) transact(each).catch(() => undefined)
+    const before = await next(0)
+    before.answer()
+    expect((await next(1)).transactions).toEqual(takeRoom.slice(1))
   })
 })
