@@ -58,7 +58,7 @@ export interface AgentConnectionOptions {
   readonly identity: AgentIdentity
   readonly registrations: Pick<Registrations, 'register'>
   /** The lease of this pod; nothing while etcd is away. */
-  readonly lease: () => Lease | undefined
+  readonly lease: () => Pick<Lease, 'id'> | undefined
   readonly openQueue: (registered: Registered, events: QueueEvents) => CommandQueue
   readonly heartbeatIntervalSeconds: number
   /** Silence after which the agent is stale, in seconds. */
@@ -92,6 +92,8 @@ export class AgentConnection {
   #health: Health = 'online'
   #unanswered = 0
   #hasIgnored = false
+  /** Newer credentials are due, and the agent has yet to register. */
+  #asksForNewer = false
 
   constructor(options: AgentConnectionOptions) {
     this.#options = options
@@ -194,11 +196,12 @@ export class AgentConnection {
         this.close(outcome.code, outcome.reason)
         return
       }
+      if (outcome.keyExpiresAt !== undefined) this.keyEnds(outcome.keyExpiresAt)
       this.#registered = outcome
       const { connectionId } = this
       const { protocolVersion } = outcome
       this.#socket.send({ type: 'registered', connectionId, heartbeatIntervalSeconds, protocolVersion })
-      if (outcome.keyExpiresAt !== undefined) this.keyEnds(outcome.keyExpiresAt)
+      if (this.#asksForNewer) this.#askForNewer()
       onRegistered(this, outcome)
       // It may have been closed meanwhile: then it is entered, and left by whoever hears of the end.
       if (this.#socket.isOver) return
@@ -278,9 +281,13 @@ export class AgentConnection {
     }, this.#options.staleAfterSeconds * 1000)
   }
 
-  /** Credentials that end, end what they opened: the agent is asked to connect with those that it has by now. */
+  /**
+   * Credentials that end, end what they opened: the agent is asked to connect with those that it has by now, or once it
+   * has registered.
+   */
   #askForNewer(): void {
-    if (this.#registered !== undefined) this.move('the credentials expire soon')
+    if (this.#registered === undefined) this.#asksForNewer = true
+    else this.move('the credentials expire soon')
   }
 
   async #ended(code: number): Promise<void> {

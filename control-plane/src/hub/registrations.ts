@@ -88,7 +88,7 @@ export class Registrations {
     identity: AgentIdentity,
     message: Registration,
     connectionId: string,
-    lease: Lease,
+    lease: Pick<Lease, 'id'>,
   ): Promise<Registered | Refused> {
     const protocolVersion = commonProtocolVersion(protocolVersions, spokenBy(message))
     if (protocolVersion === undefined) return otherProtocol(message)
@@ -120,7 +120,7 @@ export class Registrations {
     identity: AgentIdentity,
     message: Registration,
     connectionId: string,
-    lease: Lease,
+    lease: Pick<Lease, 'id'>,
     lost: Lost | undefined,
   ): Promise<Registered | Refused | undefined> {
     const { agentId } = message

@@ -59,19 +59,27 @@ function apply(update: FollowUpdate, own: OpenConnections, judge: Judge, log: Lo
     const stored = new Map(update.items.map((item) => [item.key, item]))
     for (const connection of own) {
       for (const key of rightsOf(connection)) {
-        // Registered after the list was read: a change will tell.
-        if ((connection.registered?.fence.modRevision ?? 0n) > update.revision) continue
+        if (hasSeen(connection, update.revision)) continue
         if (judge === judgeOf(key)) judged(connection, key, stored.get(key))
       }
     }
     return
   }
   for (const event of update.events) {
-    const key = event.kind === 'put' ? event.item.key : event.key
+    const { key, modRevision } = event.kind === 'put' ? event.item : event
     for (const connection of own.of(judge === judgeKey ? agentIdOf(key) : idOf(key))) {
+      if (hasSeen(connection, modRevision)) continue
       judged(connection, key, event.kind === 'put' ? event.item : undefined)
     }
   }
+}
+
+/**
+ * Whether a connection registered after a revision: what was stored by then is the past for it, because its registration
+ * compared fence, agent and key.
+ */
+function hasSeen({ registered }: AgentConnection, revision: bigint): boolean {
+  return registered !== undefined && registered.fence.modRevision > revision
 }
 
 /** What a connection's right rests on. */
