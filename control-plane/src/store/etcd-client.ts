@@ -110,6 +110,11 @@ export class EtcdClient {
     this.#members.failed(member)
   }
 
+  /** Nothing came from the member although it was asked: it is called over another connection from now on. */
+  silent(member: Member): void {
+    this.#members.silent(member)
+  }
+
   /** Ends every connection, stream and call. */
   close(): void {
     this.#closed.abort()

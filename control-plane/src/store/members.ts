@@ -17,10 +17,12 @@ export interface MembersOptions {
   readonly tls?: StoreTls | undefined
 }
 
-/** One endpoint of etcd. */
+/** One endpoint of etcd, over one connection. */
 export interface Member {
   readonly address: string
   readonly client: Client
+  /** The same endpoint over another connection. */
+  readonly again: () => Member
 }
 
 /** How often the files are looked at, in milliseconds. */
@@ -37,6 +39,8 @@ const channelOptions = {
   'grpc.initial_reconnect_backoff_ms': 100,
   'grpc.max_reconnect_backoff_ms': 2000,
   'grpc.max_receive_message_length': LARGEST_ANSWER_BYTES,
+  // A new client has a new connection, also to where another one still has its own.
+  'grpc.use_local_subchannel_pool': 1,
   // Neither DNS nor the environment has a say in where and how etcd is called.
   'grpc.service_config_disable_resolution': 1,
   'grpc.enable_http_proxy': 0,
@@ -44,7 +48,7 @@ const channelOptions = {
 
 /** The endpoints of etcd, one of which is used until it fails: then the next one. */
 export class Members {
-  readonly #members: readonly Member[]
+  readonly #members: Member[]
   #current: number
 
   /** @throws TypeError where an endpoint is no URL, or `https` has no files */
@@ -52,14 +56,11 @@ export class Members {
     if (endpoints.length === 0) throw new TypeError('endpoints: expected at least one client URL of etcd, got none')
     const urls = endpoints.map((endpoint) => new URL(endpoint))
     const secure = urls.some((url) => url.protocol === 'https:') ? tlsCredentials(tls) : undefined
-    this.#members = urls.map((url) => ({
-      address: url.host,
-      client: new Client(
-        `dns:${url.hostname}:${url.port === '' ? '2379' : url.port}`,
-        url.protocol === 'https:' && secure !== undefined ? secure : credentials.createInsecure(),
-        channelOptions,
-      ),
-    }))
+    this.#members = urls.map((url) => {
+      const target = `dns:${url.hostname}:${url.port === '' ? '2379' : url.port}`
+      const trust = url.protocol === 'https:' && secure !== undefined ? secure : credentials.createInsecure()
+      return memberOf(url.host, () => new Client(target, trust, channelOptions))
+    })
     // Pods spread themselves over the members.
     this.#current = Math.floor(Math.random() * this.#members.length)
   }
@@ -96,6 +97,20 @@ export class Members {
     if (this.#use() === member) this.#current = (this.#current + 1) % this.count
   }
 
+  /**
+   * Nothing came from the member although it was asked: its connection may have died without a word, so it is called over
+   * another one from now on. Calls on the one before end by themselves.
+   */
+  silent(member: Member): void {
+    this.failed(member)
+    const index = this.#members.indexOf(member)
+    // Whoever waited for the same connection has said so before.
+    if (index === -1) return
+    this.#members[index] = member.again()
+    // Who was just given the member still calls it.
+    setImmediate(() => member.client.close())
+  }
+
   /** Ends every connection and every call on them. */
   close(): void {
     for (const { client } of this.#members) client.close()
@@ -106,6 +121,10 @@ export class Members {
     if (member === undefined) throw new RangeError(`there is no endpoint ${this.#current} of ${this.count}`)
     return member
   }
+}
+
+function memberOf(address: string, open: () => Client): Member {
+  return { address, client: open(), again: () => memberOf(address, open) }
 }
 
 function tlsCredentials(tls: StoreTls | undefined): ChannelCredentials {

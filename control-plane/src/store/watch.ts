@@ -3,7 +3,6 @@ import { Compacted, StoreRefused, StoreUnavailable } from './errors.ts'
 import { defaultTimeoutMs, type EtcdClient } from './etcd-client.ts'
 import { Inbox } from './inbox.ts'
 import type { WatchBatch, WatchEvent } from './key-value.ts'
-import type { Member } from './members.ts'
 import type { Message } from './protocol-types.ts'
 import { calls, type WatchResponse } from './protocol.ts'
 import { isAborted, Retry } from './retry.ts'
@@ -22,7 +21,8 @@ const QUIET_MS = 5000
 
 /**
  * What happens to the keys below a prefix, from a revision on, without loss or repetition: it goes on by itself after
- * every interruption, at another member where there is one. A connection that died silently is noticed after 10 s.
+ * every interruption, at another member where there is one. A connection that died silently is noticed after 10 s, and
+ * not used again.
  *
  * Not guaranteed: that anything comes while etcd is away; nothing tells the reader that it is.
  * @throws Compacted where etcd does not have the next revision any more, or was restored to one before it: list again
@@ -70,7 +70,13 @@ async function* responses(
     // Events of a revision whose other events are still to come.
     let part: WatchEvent[] = []
     for (;;) {
-      const response = await nextResponse(inbox, () => stream.write({ progressRequest: {} }), member, signal)
+      const response = await nextResponse(inbox, () => stream.write({ progressRequest: {} }), signal)
+      if (response === 'silence') {
+        client.silent(member)
+        throw new StoreUnavailable(`a watch at ${member.address} was silent for ${(2 * QUIET_MS) / 1000} s`, {
+          mayHaveHappened: false,
+        })
+      }
       if (response === undefined) return
       refuseCancelled(response, prefix)
       if (response.created) {
@@ -98,21 +104,17 @@ async function* responses(
   }
 }
 
-/** The next message; silence is broken once by asking. @throws StoreUnavailable when nothing comes then either */
+/** The next message; silence is broken once by asking, and is the answer when nothing comes then either. */
 async function nextResponse(
   inbox: Inbox<Message<'WatchRequest'>, WatchResponse>,
   ask: () => void,
-  member: Member,
   signal: AbortSignal,
-): Promise<WatchResponse | undefined> {
+): Promise<WatchResponse | 'silence' | undefined> {
   const response = await inbox.next(QUIET_MS, signal)
   if (response !== undefined || isAborted(signal)) return response
   ask()
   const late = await inbox.next(QUIET_MS, signal)
-  if (late !== undefined || isAborted(signal)) return late
-  throw new StoreUnavailable(`a watch at ${member.address} was silent for ${(2 * QUIET_MS) / 1000} s`, {
-    mayHaveHappened: false,
-  })
+  return late ?? (isAborted(signal) ? undefined : 'silence')
 }
 
 function refuseCancelled({ canceled, compactRevision, cancelReason }: WatchResponse, prefix: string): void {
