@@ -48,7 +48,7 @@ test('a full etcd refuses writes as StoreFull, while reads go on and deletions m
 test('two of three members go on: reads, writes, watches and leases find one that serves', async () => {
   const etcd = await etcdOf({ members: 3 })
   const store = storeOf(etcd)
-  const lease = await store.lease(10)
+  const lease = await store.lease(30)
   const ended = new AbortController()
   closers.push(() => ended.abort())
   const watched = store.watch(prefixes.agents, { after: (await put(store, 'before')).revision, signal: ended.signal })
@@ -66,7 +66,7 @@ test('two of three members go on: reads, writes, watches and leases find one tha
       found = event?.kind === 'put' ? text(event.item) : undefined
     }
     const before = lease.remainingMs
-    await waitFor('a renewal', () => lease.remainingMs > before, { seconds: 30, everyMilliseconds: 20 })
+    await waitFor('a renewal', () => lease.remainingMs > before, { seconds: 60, everyMilliseconds: 20 })
     member.start()
     await etcd.ready()
   }

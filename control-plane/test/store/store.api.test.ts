@@ -1,6 +1,8 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { openLog } from '@regent/runtime/logging/log.ts'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import type { Proxy } from '../../../agent/test/faults/proxy.ts'
+import { waitFor } from '../../../test/cluster/wait-for.ts'
 import { Compacted, LeaseLost, StoreRefused, StoreUnavailable, TooLarge } from '../../src/store/errors.ts'
 import { keys, prefixes } from '../../src/store/keys.ts'
 import type { KeyValue, Page, Transaction, TransactionResult } from '../../src/store/key-value.ts'
@@ -372,31 +374,29 @@ describe('a call', () => {
   test('to an etcd that hangs ends in time, and tells whether it may have happened', async () => {
     await proxy.set('freeze')
     const key = keys.agent('frozen')
-    const began = performance.now()
-    const ends = await Promise.allSettled([
+    const ended = Promise.allSettled([
       proxied.get(key, { timeoutMs: 500 }),
       proxied.transact({ when: [], then: [{ get: key }] }, { timeoutMs: 500 }),
       proxied.transact({ when: [], then: [{ put: key, value: 'late' }] }, { timeoutMs: 500 }),
     ])
+    const ends = await inTime(ended)
     expect(ends.map((end) => end.status === 'rejected' && mayHaveHappened(end.reason))).toEqual([false, false, true])
-    expect(performance.now() - began).toBeLessThan(3000)
   })
 
   test('whose answer is lost may have happened, and did', async () => {
     const key = keys.agent('answer-lost')
     await proxy.set('half-open')
-    const write = proxied.transact({ when: [], then: [{ put: key, value: 'written' }] }, { timeoutMs: 500 })
+    // An etcd that stands still for so long would see the end of the call together with it, and leave it undone.
+    const write = proxied.transact({ when: [], then: [{ put: key, value: 'written' }] }, { timeoutMs: 3000 })
     expect(mayHaveHappened(await write.catch((thrown: unknown) => thrown))).toBe(true)
-    expect(text((await store.get(key)).found)).toBe('written')
+    await waitFor('the write', async () => text((await store.get(key)).found) === 'written', { seconds: 10 })
   })
 
   test('to where nobody listens ends in time, and has not happened', async () => {
     const nobody = openStore({ endpoints: ['http://127.0.0.1:1', 'http://127.0.0.1:2'] })
-    const began = performance.now()
     const write = nobody.transact({ when: [], then: [{ put: keys.agent('a'), value: 'x' }] }, { timeoutMs: 500 })
-    const error = await write.catch((thrown: unknown) => thrown)
+    const error = await inTime(write.catch((thrown: unknown) => thrown))
     expect(mayHaveHappened(error)).toBe(false)
-    expect(performance.now() - began).toBeLessThan(3000)
     expect(String(error)).toMatch('127.0.0.1:1, 127.0.0.1:2')
     nobody.close()
   })
@@ -431,6 +431,17 @@ describe('a call', () => {
     await expect(closed.get(keys.agent('a'))).rejects.toThrow(StoreUnavailable)
   })
 })
+
+/**
+ * What comes of calls that were made right before with half a second of time. Their timers and this one come in the
+ * order in which they are due, also after the process stood still.
+ *
+ * @throws where it takes far longer
+ */
+async function inTime<T>(calls: Promise<T>): Promise<T> {
+  const tooLate = pause(3000, undefined, { ref: false }).then(() => Promise.reject(new Error('not in time')))
+  return await Promise.race([calls, tooLate])
+}
 
 /** @throws where it is no StoreUnavailable */
 function mayHaveHappened(error: unknown): boolean {
