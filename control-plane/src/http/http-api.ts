@@ -29,10 +29,10 @@ export const documentPath = '/openapi.json'
 /** How long a handler may take until its caller is told to come again, in milliseconds. */
 const handlerMs = 20_000
 /**
- * How long requests that are under way may take when the API closes, in milliseconds: less than what is left of the grace
- * period after a drain that took all of its budget.
+ * How long requests that are under way may take when the API closes, in milliseconds. After a drain that took all of its
+ * budget, a stop is given up a second before the grace period ends; two more are for everything else that is closed.
  */
-const closeMs = (exitSeconds - 2) * 1000
+const closeMs = (exitSeconds - 3) * 1000
 
 export interface HttpApiOptions {
   readonly operations: readonly Operation[]
@@ -117,7 +117,7 @@ export class HttpApi {
     return portOf(this.#server) ?? port
   }
 
-  /** Takes no more requests, ends event streams and exports, and waits for the requests that are under way, for 3 s at most. */
+  /** Takes no more requests, ends event streams and exports, and waits for the requests that are under way, for 2 s at most. */
   async close(): Promise<void> {
     this.#isClosing = true
     this.#endTls()

@@ -2,8 +2,9 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { setTimeout as pause } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals'
 import { controlPlane } from '@regent/contract/control-plane.ts'
+import { exitSeconds } from '@regent/contract/election.ts'
 import { declaredMetrics } from '@regent/runtime/metrics/declared-metrics.ts'
 import { recordedLog } from '@regent/runtime/test/support/recorded-log.ts'
 import { Registry } from 'prom-client'
@@ -64,7 +65,7 @@ describe('the HTTP API', () => {
   let api: HttpApi
   let port = 0
   const open = new Set<Socket>()
-  const make = () =>
+  const make = ({ idleSeconds = 5 } = {}) =>
     HttpApi.create({
       operations,
       events: new EventStreams({ store: noStore, log: recorded.log }),
@@ -73,7 +74,7 @@ describe('the HTTP API', () => {
       log: recorded.log,
       metrics,
       publicUrl: 'http://127.0.0.1',
-      limits: { headersSeconds: 0.3, requestSeconds: 0.6, idleSeconds: 5, connections: 5 },
+      limits: { headersSeconds: 0.3, requestSeconds: 0.6, idleSeconds, connections: 5 },
     })
   beforeAll(async () => {
     api = await make()
@@ -82,6 +83,9 @@ describe('the HTTP API', () => {
   afterAll(async () => {
     for (const socket of open) socket.destroy()
     await api.close()
+  })
+  beforeEach(() => {
+    release = undefined
   })
   const socket = async (): Promise<Socket> => {
     const made = connect(port, '127.0.0.1')
@@ -148,5 +152,20 @@ describe('the HTTP API', () => {
     release()
     expect((await waiting).status).toBe(200)
     await closed
+  })
+
+  test('cuts off who takes too long when it closes, two seconds before a stop is given up', async () => {
+    const other = await make({ idleSeconds: 600 })
+    const otherPort = await other.listen({ address: '127.0.0.1', port: 0 })
+    const waiting = fetch(`http://127.0.0.1:${otherPort}/api/v1/wait`, { headers: { authorization: 'Bearer x' } })
+    const cutOff = expect(waiting).rejects.toThrow()
+    while (release === undefined) await pause(5)
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask', 'performance', 'Date'] })
+    const closed = other.close()
+    // After the drain, a stop has a second less than what is left of the grace period.
+    jest.advanceTimersByTime((exitSeconds - 1 - 2) * 1000)
+    jest.useRealTimers()
+    await closed
+    await cutOff
   })
 })
