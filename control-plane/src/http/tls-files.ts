@@ -32,7 +32,7 @@ export class TlsFiles {
     this.#options = options
   }
 
-  /** @throws Error that names the file that cannot be read, or says that certificate and key do not fit */
+  /** @throws Error that names the file that cannot be read or is empty, or says that certificate and key do not fit */
   async read(): Promise<TlsSettings> {
     const { certificateFile, keyFile, clientCaFile } = this.#options
     const [cert, key, ca] = await Promise.all([
@@ -110,10 +110,11 @@ function isAuthority(pem: string): boolean {
   }
 }
 
+/** TLS accepts a certificate or a key that is empty, as a file is while it is written, and then serves nobody. */
 async function contentOf(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8')
-  } catch (error) {
+  const content = await readFile(file, 'utf8').catch((error: unknown) => {
     throw new Error(`${file} cannot be read (${errorCode(error) ?? 'unknown'}); mount the certificate there`)
-  }
+  })
+  if (content === '') throw new Error(`${file}: expected PEM, got an empty file; mount the certificate there`)
+  return content
 }
