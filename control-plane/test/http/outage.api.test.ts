@@ -85,7 +85,12 @@ describe('with an etcd that is full', () => {
 
 // With the write that passes the quota, etcd does what it refuses, and what came at the same time as well.
 test('while etcd becomes full, every command is stored or refused, and nothing in between', async () => {
-  const api = await ServedApi.start({ etcd: { quotaBytes: 4 * 1024 * 1024 } })
+  const api = await ServedApi.start({
+    etcd: { quotaBytes: 4 * 1024 * 1024 },
+    // Nothing else than etcd is to refuse a command.
+    gate: { callerRate: { perSecond: 10_000, burst: 10_000 } },
+    commands: { mostOpen: 1000 },
+  })
   try {
     const payload = 'x'.repeat(20_000)
     const paths = await Promise.all(

@@ -52,7 +52,7 @@ describe('the state', () => {
     const people = { identify: () => Promise.resolve(administrator) }
     const rate = { perSecond: 10_000, burst: 10_000 }
     source = await ServedApi.start({ exports: { stallSeconds: 1, mostExports: 1 }, commands: { mostOpen: 100 } })
-    target = await ServedApi.start({ gate: { people, callerRate: rate }, imports: { aliveSeconds: 3 } })
+    target = await ServedApi.start({ gate: { people, callerRate: rate }, imports: { aliveSeconds: 10 } })
     secret = await fill(source)
     text = (await source.ask('GET', '/api/v1/state/export')).text
   })
@@ -140,7 +140,7 @@ describe('the state', () => {
       /** More than what the kernel keeps between two who are connected. */
       const mostCommands = 200
       beforeAll(async () => {
-        large = await ServedApi.start({ exports: { stallSeconds: 1, mostExports: 1 }, commands: { mostOpen: 100 } })
+        large = await ServedApi.start({ exports: { stallSeconds: 5, mostExports: 1 }, commands: { mostOpen: 100 } })
         await large.ask('POST', '/api/v1/agents', { body: { agentId: 'large', approved: true } })
         const command = { agentId: 'large', action: 'describe', target: 't', state: 'queued', deliveries: 0 } as const
         const made = { createdAt: since, createdBy: 'me', deadlineAt: since, payloadBytes: payload.length + 2 }
@@ -205,7 +205,7 @@ describe('the state', () => {
         const read = first + (await rest(answer))
         expect(answer.complete).toBe(false)
         const last = read.trimEnd().split('\n').at(-1) ?? ''
-        expect(stateAborted.parse(JSON.parse(last)).detail).toContain('begin again')
+        expect(stateAborted.parse(JSON.parse(last)).detail).toContain('forgotten')
       })
     })
   })
