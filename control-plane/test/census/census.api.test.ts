@@ -245,6 +245,24 @@ describe('two pods as processes', () => {
       { seconds: 60, everyMilliseconds: 100 },
     )
 
+  /** The turn that somebody has counted in lasts for another half minute: so long nobody else counts. */
+  async function lengthenTurn(): Promise<void> {
+    const lease = await store.expiry(30)
+    await waitFor(
+      'a turn whose census is written',
+      async () => {
+        const [turn, census] = await Promise.all([store.get(keys.commandSweep), store.get(keys.census)])
+        if (turn.found === undefined || (census.found?.modRevision ?? 0n) < turn.found.modRevision) return false
+        const { succeeded } = await store.transact({
+          when: [{ key: keys.commandSweep, modRevision: turn.found.modRevision }],
+          then: [{ put: keys.commandSweep, value: '{}', lease }],
+        })
+        return succeeded
+      },
+      { seconds: 20, everyMilliseconds: 20 },
+    )
+  }
+
   test('tell the same, and the other one counts when the one that did is killed', async () => {
     const agentIds = ['served-by-0', 'served-by-1']
     const agentKeys = await Promise.all(
@@ -279,13 +297,15 @@ describe('two pods as processes', () => {
       regent_fleet_oldest_open_command_age_seconds: 0,
     })
 
-    const dead = (await stored())?.pod
+    await lengthenTurn()
+    const { takenAt = '', pod: dead } = (await stored()) ?? {}
     const [counting, left] = dead === 'pod-0' ? pods : pods.toReversed()
     if (counting === undefined || left === undefined) throw new Error('two pods were started')
     counting.child.kill('SIGKILL')
     await counting.ended
     const killedAt = Date.now() / 1000
-    const newest = (await samples(left))[time] ?? 0
+    const newest = Date.parse(takenAt) / 1000
+    await told(left, 'the last census of the pod that was killed', (found) => found[time] === newest)
     await pause(1000)
     // Nobody counts at once: that is seen by the time, which stays.
     expect((await samples(left))[time]).toBe(newest)
