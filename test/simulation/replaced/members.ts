@@ -48,6 +48,10 @@ export class Members {
     // There is no other one.
   }
 
+  silent(): void {
+    // A stream that dies here takes no other one along, and a new one is a connection of its own.
+  }
+
   close(): void {
     this.#client.close()
   }
