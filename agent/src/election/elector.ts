@@ -170,15 +170,18 @@ export class Elector {
   }
 
   /**
-   * Kills, unless the main thread has said that the work is over. After this thread got no CPU that may wait to be heard,
-   * and the event loop comes to it first.
+   * Kills, unless the main thread has said that the work is over. After this thread got no CPU that may wait to be
+   * heard. Immediates run after the sockets that the event loop had found ready, and it may have looked for those before
+   * the main thread spoke: only between the first immediate and the second does it look again for certain.
    */
   #killUnlessOver(why: string): void {
     const { work } = this.#state
-    setImmediate(() => {
-      if (this.#state.work !== work) return
-      this.#kill(why, this.#deadline.silentMs('main', systemClock.now()) / 1000)
-    })
+    setImmediate(() =>
+      setImmediate(() => {
+        if (this.#state.work !== work) return
+        this.#kill(why, this.#deadline.silentMs('main', systemClock.now()) / 1000)
+      }),
+    )
   }
 
   #answerQuestions(): void {
