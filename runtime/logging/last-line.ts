@@ -3,6 +3,11 @@ import { type Fields, safeFields } from './safe-value.ts'
 
 /** How long the line may take, in milliseconds. */
 const limitMs = 100
+/**
+ * The limit is waited for in so many parts, one after the other. A process that got no CPU finds at most one of them over
+ * when it goes on, and the line, which could not be written meanwhile either, has the others.
+ */
+const limitParts = 5
 
 export interface LastLineOptions {
   /** In every line of the log. */
@@ -28,7 +33,12 @@ export function writeLastLine({ always, event, fields, fileDescriptor = 1 }: Las
     clearTimeout(limit)
     done()
   }
-  const limit = setTimeout(finish, limitMs)
+  let limit: NodeJS.Timeout | undefined
+  const wait = (parts: number): void => {
+    if (parts === 0) return finish()
+    limit = setTimeout(() => wait(parts - 1), limitMs / limitParts)
+  }
+  wait(limitParts)
   // Nobody is left to be told that it failed.
   write(fileDescriptor, `${JSON.stringify(line)}\n`, finish)
 }
