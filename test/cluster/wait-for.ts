@@ -18,8 +18,11 @@ export async function waitFor<T>(
   options: WaitOptions = {},
 ): Promise<T> {
   const seconds = options.seconds ?? 60
+  const deadlineMs = performance.now() + seconds * 1000
   let last: unknown
-  for (const deadline = Date.now() + seconds * 1000; Date.now() < deadline;) {
+  for (;;) {
+    // Looks once more when the time is over: this process may have stood still while what it waits for came.
+    const isLast = performance.now() >= deadlineMs
     try {
       const found = await probe()
       if (found !== undefined && found !== false) return found
@@ -28,9 +31,9 @@ export async function waitFor<T>(
       if (error instanceof Stop) throw error.cause
       last = error
     }
+    if (isLast) throw new Error(`${what}: not after ${seconds} s`, last === undefined ? undefined : { cause: last })
     await pause(options.everyMilliseconds ?? 200)
   }
-  throw new Error(`${what}: not after ${seconds} s`, last === undefined ? undefined : { cause: last })
 }
 
 /** Thrown by a probe for which waiting on is in vain. */
