@@ -3,7 +3,7 @@ import { apiRequest } from './api-request.ts'
 import { auditEvents } from './audit-log.ts'
 import { apply, kubectl, kubectlJson, mustKubectl } from './kubectl.ts'
 import { createNamespace, deleteNamespace } from './namespace.ts'
-import { tokenOf } from './service-account.ts'
+import { tokenOf, waitUntilAllowed } from './service-account.ts'
 import { cluster } from './state.ts'
 import { waitFor } from './wait-for.ts'
 
@@ -114,6 +114,7 @@ describe('a ServiceAccount', () => {
     await mustKubectl(['create', 'role', 'reader', ...role])
     const binding = ['--role=reader', `--serviceaccount=${namespace}:reader`, `--namespace=${namespace}`]
     await mustKubectl(['create', 'rolebinding', 'reader', ...binding])
+    await waitUntilAllowed(namespace, 'reader', { group: '', resource: 'configmaps', verb: 'get' })
     const token = await tokenOf(namespace, 'reader')
 
     const path = `/api/v1/namespaces/${namespace}`

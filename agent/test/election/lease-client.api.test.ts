@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { apiRequest } from '../../../test/cluster/api-request.ts'
 import { createNamespace, deleteNamespace } from '../../../test/cluster/namespace.ts'
+import { waitFor } from '../../../test/cluster/wait-for.ts'
 import { ApiConnection, type ApiAnswer } from '../../src/election/api-server.ts'
 import { at, textAt } from '../../src/election/json.ts'
 import { leaseCollection, LeaseClient } from '../../src/election/lease-client.ts'
@@ -129,9 +130,11 @@ describe('permissions', () => {
       await apiRequest({ method: 'POST', path: `${path}/rolebindings`, body: { metadata, roleRef, subjects } })
       const { body } = await apiRequest<{ metadata: { uid: string } }>({ path: '/api/v1/namespaces/kube-system' })
       const expected = { kind: 'uid', uid: body.metadata.uid }
-      let answer = await client.clusterUid(seconds)
       // The authorizer learns of a new binding by a watch.
-      for (let tries = 0; answer.kind !== 'uid' && tries < 100; tries++) answer = await client.clusterUid(seconds)
+      const answer = await waitFor('the UID to be allowed', async () => {
+        const told = await client.clusterUid(seconds)
+        return told.kind === 'uid' ? told : Promise.reject(new Error(JSON.stringify(told)))
+      })
       expect(answer).toEqual(expected)
     } finally {
       await apiRequest({ method: 'DELETE', path: `${path}/rolebindings/${name}` })
