@@ -57,6 +57,9 @@ export const shortTiming: ElectionTiming = {
   abortBudgetSeconds: 1,
 }
 
+/** For faults that must be over before the renew deadline is, also on a machine that does everything late. */
+export const longerTiming: ElectionTiming = { ...shortTiming, leaseDurationSeconds: 8, renewDeadlineSeconds: 4 }
+
 /** client-go's own elector, as its documentation shows it, at the three durations that it knows. */
 export function clientGo(timing: Omit<ElectionTiming, 'abortBudgetSeconds'>): Contestant {
   const { leaseDurationSeconds, renewDeadlineSeconds, retryPeriodSeconds } = timing

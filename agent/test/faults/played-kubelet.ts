@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { readdirSync, rmSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { leaseAnnotations } from '@regent/contract/names.ts'
 import { apiRequest } from '../../../test/cluster/api-request.ts'
+import { identityOf } from '../../../test/cluster/identity.ts'
 import { waitFor } from '../../../test/cluster/wait-for.ts'
 import type { Field } from './field.ts'
 import type { Replica } from './replica.ts'
@@ -61,7 +62,7 @@ export class PlayedKubelet {
   }
 
   async #begin(replica: Replica): Promise<void> {
-    const startedAt = inSeconds(performance.timeOrigin + replica.startedAtMs)
+    const startedAt = inSeconds(startOf(replica.pid))
     const id = `containerd://${randomBytes(32).toString('hex')}`
     this.#containers.set(replica, { pid: replica.pid, id, startedAt })
     await report(replica, id, { running: { startedAt } })
@@ -77,6 +78,15 @@ async function report({ name, place }: Replica, containerID: string, state: obje
     body: { status: { containerStatuses: [status] } },
   })
   if (answer.status !== 200) throw new Error(`status of ${name}: ${answer.status} ${answer.body.message ?? ''}`)
+}
+
+/** Ticks of the times in `/proc`, in milliseconds: what programs are told is the same on every machine. */
+const tickMs = 10
+
+/** When a process began, in milliseconds since 1970, by the kernel: whoever started it may have been held up since. */
+function startOf(pid: number): number {
+  const [upSeconds] = readFileSync('/proc/uptime', 'utf8').split(' ')
+  return Date.now() - Number(upSeconds) * 1000 + Number(identityOf(pid).startTime) * tickMs
 }
 
 /** As Kubernetes writes times: whole seconds, cut. */

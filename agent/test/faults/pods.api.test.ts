@@ -1,13 +1,13 @@
 import { expect, test } from '@jest/globals'
 import { boundMs } from './bounds.ts'
-import { shortTiming } from './contestant.ts'
+import { longerTiming } from './contestant.ts'
 import { describeFaults } from './expectations.ts'
 import { PlayedKubelet, relistMs } from './played-kubelet.ts'
 import { scene } from './scene.ts'
 import { killed, takeover } from './takeover.ts'
 
-// A lease that would outlast the report by far, so that it is the report that decides.
-const timing = { ...shortTiming, leaseDurationSeconds: 8, renewDeadlineSeconds: 4 }
+// Its lease would outlast the report by far, so that it is the report that decides.
+const timing = longerTiming
 const evidence = { timing, peerEvidence: false, podEvidence: true }
 
 describeFaults('evidence of the pods alone', () => {
@@ -16,7 +16,7 @@ describeFaults('evidence of the pods alone', () => {
       const kubelet = new PlayedKubelet()
       await kubelet.reportRunning(field)
       const before = await field.lease()
-      const { word, milliseconds } = await takeover(
+      const { word, awakeMilliseconds } = await takeover(
         field,
         async (leader, where) => {
           const atMs = await killed(leader, where)
@@ -27,7 +27,7 @@ describeFaults('evidence of the pods alone', () => {
       )
       expect(word).toMatchObject({ reason: 'pod-evidence' })
       expect(word.epoch).toBeGreaterThan(before?.epoch ?? 0n)
-      expect(milliseconds).toBeLessThan(relistMs + boundMs(timing, 'planned'))
+      expect(awakeMilliseconds).toBeLessThan(relistMs + boundMs(timing, 'planned'))
       expect(witness.overlapMs).toBe(0)
     }))
 

@@ -1,6 +1,7 @@
 import type { Field } from './field.ts'
 import { deleteLease } from './lease.ts'
 import { within, type Heard, type Replica } from './replica.ts'
+import { Standstill } from './standstill.ts'
 
 /** Who leads after a fault, and how long nobody did, by the clock of the harness. */
 export interface Takeover {
@@ -8,6 +9,8 @@ export interface Takeover {
   readonly word: Heard & { readonly event: 'leading' }
   /** From the end of the leadership before until the new leader said that it leads, in milliseconds. */
   readonly milliseconds: number
+  /** Of these, those in which the harness itself did not stand still: what an upper bound is compared with. */
+  readonly awakeMilliseconds: number
 }
 
 /**
@@ -61,7 +64,7 @@ export const leaseDeleted: Fault = async (_, field) => {
 export async function takeover(field: Field, fault: Fault, seconds: number): Promise<Takeover> {
   const leader = await field.leader(30)
   const listeners: (() => void)[] = []
-  const next = new Promise<Omit<Takeover, 'milliseconds'>>((resolve) => {
+  const next = new Promise<Pick<Takeover, 'leader' | 'word'>>((resolve) => {
     for (const replica of field.replicas) {
       const listener = (word: Heard): void => {
         if (word.event === 'leading') resolve({ leader: replica, word })
@@ -70,13 +73,16 @@ export async function takeover(field: Field, fault: Fault, seconds: number): Pro
       listeners.push(() => replica.off('heard', listener))
     }
   })
+  const standstill = new Standstill()
   try {
     const [endedAtMs, found] = await Promise.all([
       fault(leader, field),
       within(next, seconds, () => `no takeover from ${leader.name}\n${field.tails}`),
     ])
-    return { ...found, milliseconds: found.word.atMs - endedAtMs }
+    const milliseconds = found.word.atMs - endedAtMs
+    return { ...found, milliseconds, awakeMilliseconds: milliseconds - standstill.stop() }
   } finally {
+    standstill.stop()
     for (const stop of listeners) stop()
   }
 }
