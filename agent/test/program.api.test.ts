@@ -63,17 +63,15 @@ interface Lease {
 }
 const lease = (): Promise<Lease> => kubectlJson<Lease>(['get', 'lease', account, '-n', system])
 
-test('one leads and the other is ready; a stop hands over within a second and ends with 0', async () => {
+test('one leads and the other is ready; a stop hands over, without waiting for the Lease to run out, and ends with 0', async () => {
   const first = started(0)
   await first.said('leading')
   await ready(first)
   const second = started(1)
   expect(await ready(second)).toContain(`[+] staying: this replica is a standby`)
   first.child.kill('SIGTERM')
-  const stopped = Date.now()
-  await second.said('leading')
-  // Two processes without a bundle on a busy machine: the figure is measured elsewhere.
-  expect(Date.now() - stopped).toBeLessThan(3000)
+  // How long it takes is measured elsewhere.
+  expect(await second.said('leading')).toMatchObject({ reason: 'released' })
   expect(await first.ended).toEqual({ code: 0, complaints: '' })
   expect(first.lines.at(-1)).toMatchObject({ event: 'stopped' })
   second.child.kill('SIGTERM')

@@ -88,27 +88,22 @@ test('the leader alone is registered; a planned handover leaves in good order, a
   await standby(1, true)
   expect(plane.attempts).toBe(1)
 
-  const stoppedMs = performance.now()
   first.child.kill('SIGTERM')
   expect(await peer.closed).toBe(1000)
   const next = await plane.nextPeer()
-  const { holder } = await next.next('register')
-  const plannedMs = performance.now() - stoppedMs
-  expect(holder).toContain(pods[1]?.name)
+  expect((await next.next('register')).holder).toContain(pods[1]?.name)
+  // How long it takes is measured elsewhere.
+  expect(await second.said('leading')).toMatchObject({ reason: 'released' })
   expect((await first.ended).code).toBe(0)
 
   const third = started(2)
   await standby(2, true)
-  const killedMs = performance.now()
   second.child.kill('SIGKILL')
   expect(await next.closed).toBe(1006)
   const last = await plane.nextPeer()
   expect((await last.next('register')).holder).toContain(pods[2]?.name)
-  const evidenceMs = performance.now() - killedMs
+  expect(await third.said('leading')).toMatchObject({ reason: 'peer-evidence' })
   await third.said('link-registered')
-  console.log(`registered after ${Math.round(plannedMs)} ms planned, ${Math.round(evidenceMs)} ms by evidence of death`)
-  // Processes from their sources on a busy machine: the figures are measured elsewhere.
-  expect(Math.max(plannedMs, evidenceMs)).toBeLessThan(5000)
   expect(plane.violations).toEqual([])
 }, 180_000)
 
