@@ -79,14 +79,18 @@ const label = (resource: Resource, name: string, token: string) =>
 const remove = (resource: Resource, name: string, token: string) =>
   apiRequest<Refusal>({ method: 'DELETE', path: `${objects[resource].path}/${name}`, token })
 
-/** Makes an identity the holder of the Lease, and waits until the fence has seen it. */
-async function holds(holderIdentity: string, seenBy: string, expected: 'admitted' | 'refused'): Promise<void> {
+async function giveLease(holderIdentity: string): Promise<void> {
   await apply({
     apiVersion: 'coordination.k8s.io/v1',
     kind: 'Lease',
     metadata: { name: agent, namespace: system },
     spec: { holderIdentity, leaseDurationSeconds: 6 },
   })
+}
+
+/** Makes an identity the holder of the Lease, and waits until the fence has seen it. */
+async function holds(holderIdentity: string, seenBy: string, expected: 'admitted' | 'refused'): Promise<void> {
+  await giveLease(holderIdentity)
   const answered = expected === 'admitted' ? 201 : 403
   const probe = async () => (await dryRun(seenBy)).status === answered
   await waitFor(`the fence to see that the Lease is held by '${holderIdentity}'`, probe, { seconds: fenceSeconds })
@@ -100,6 +104,15 @@ const dryRun = (token?: string) =>
     body: { ...objects.configmaps.body, metadata: { name: 'probe' } },
     ...(token !== undefined && { token }),
   })
+
+/** Waits until every pod of the agent is refused because of this holder, as the fence names it. */
+async function untilAllAreRefusedFor(holder: string): Promise<void> {
+  const areRefused = async (): Promise<boolean> => {
+    const answers = await Promise.all(pods.map(({ token }) => dryRun(token)))
+    return answers.every(({ status, body }) => status === 403 && body.message.includes(`is held by ${holder}, not by`))
+  }
+  await waitFor(`every pod to be refused for '${holder}'`, areRefused, { seconds: fenceSeconds })
+}
 
 /** What no test needs to wait for, because it will never come. */
 async function mustHaveFence(): Promise<void> {
@@ -145,8 +158,7 @@ describeFence('the admission fence', () => {
   afterAll(beginRemoval)
 
   test('refuses every pod of the agent while nobody has ever held the Lease, and nobody else', async () => {
-    const inForce = async () => (await dryRun(pod(0).token)).status !== 201
-    await waitFor('the fence to be in force', inForce, { seconds: fenceSeconds })
+    await untilAllAreRefusedFor('nobody')
     for (const { token } of pods) {
       expect(await dryRun(token)).toMatchObject({
         status: 403,
@@ -209,7 +221,9 @@ describeFence('the admission fence', () => {
     ['a name without pod and boot', 'somebody'],
     ['a holder with the pod in the wrong place', 'boot_name_uid'],
   ])('refuses everybody when the Lease is held by %s', async (_, holderIdentity) => {
-    await holds(holderIdentity, pod(0).token, 'refused')
+    await giveLease(holderIdentity)
+    // The pod that held it before is refused last.
+    await untilAllAreRefusedFor(holderIdentity.split('_')[0] ?? '')
     for (const { token } of pods) expect((await create('configmaps', 'nobodys', token)).status).toBe(403)
   })
 
