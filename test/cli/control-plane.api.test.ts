@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import type { AgentResource, CommandResource } from '@regent/contract/api.ts'
 import { ServedApi } from '../../control-plane/test/http/served-api.ts'
+import { waitFor } from '../cluster/wait-for.ts'
 import { project, run, Session } from './program.ts'
 
 describe('regent, of a control plane', () => {
@@ -27,6 +28,14 @@ describe('regent, of a control plane', () => {
     const { code, stdout, stderr } = await regent(...args, '--json')
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     return JSON.parse(stdout) as T
+  }
+
+  async function firstCommandOf(agentId: string): Promise<string | undefined> {
+    const { body }: { body: { items?: readonly CommandResource[] } } = await api.ask(
+      'GET',
+      `/api/v1/agents/${agentId}/commands`,
+    )
+    return body.items?.[0]?.commandId
   }
 
   test('agents are added, approved, shown, rejected and deleted', async () => {
@@ -73,12 +82,8 @@ describe('regent, of a control plane', () => {
   test('a command that is waited for ends with what became of it', async () => {
     await api.agents.create('waited', { approved: true, by: 'test' })
     const waited = json<CommandResource>('commands', 'run', 'waited', 'describe', '--wait').catch((e: unknown) => e)
-    let id: string | undefined
-    while (id === undefined) {
-      const { items }: { items: readonly CommandResource[] } = (await api.ask('GET', '/api/v1/agents/waited/commands'))
-        .body
-      id = items[0]?.commandId
-    }
+    // Not more often than one caller may ask.
+    const id = await waitFor('the command', () => firstCommandOf('waited'), { everyMilliseconds: 25 })
     await api.ask('POST', `/api/v1/agents/waited/commands/${id}/cancel`)
     expect(String(await waited)).toContain('"code": 1')
   })

@@ -11,14 +11,14 @@ afterEach(() => command.dispose())
 
 describe('a control plane', () => {
   test('is removed when its start is interrupted', async () => {
-    const { interrupt, processes, folder } = await command.begin(0, 4)
+    const { interrupt, processes, folder } = await command.begin(0, 2)
     await interrupt('SIGTERM')
     expect(running(processes)).toEqual([])
     expect(existsSync(folder)).toBe(false)
   })
 
   test('is removed by a later run if its starter was killed', async () => {
-    const { interrupt, processes, folder } = await command.begin(0, 4)
+    const { interrupt, processes, folder } = await command.begin(0, 2)
     await interrupt('SIGKILL')
     expect(running(processes)).toEqual(processes)
     expect((await command.run('down')).exitCode).toBe(0)
