@@ -5,16 +5,19 @@ import { Chain } from './chain.ts'
 
 // agent → control plane → etcd, every part of it real: what a person asks for is done, whatever happens to the pods.
 
+/** Longest that starting or ending the whole chain may take, in milliseconds. */
+const hooksMs = 180_000
+
 let chain: Chain
 beforeAll(async () => {
   await removeEnvironments()
   await applyEnvironment('local')
   chain = await Chain.start()
-})
+}, hooksMs)
 afterAll(async () => {
   await chain.close()
   await removeEnvironments()
-})
+}, hooksMs)
 
 test('a command is done by the leader', async () => {
   const leader = await chain.leader()

@@ -6,6 +6,8 @@ import type { Chain, Pod } from './chain.ts'
 /** Before an agent is started again that ended while it started, in milliseconds. */
 const restartAgainMs = 1000
 
+type Liveness = Pick<typeof agent.probes.liveness, 'path' | 'timeoutSeconds' | 'failureThreshold'>
+
 /** What a kubelet saw of a pod. */
 export interface Seen {
   readonly pod: string
@@ -69,25 +71,19 @@ export class Kubelet {
     }
   }
 
-  /** Until it has ended. */
-  async #probe(
-    { name, address, child }: Pod,
-    port: number,
-    { path, timeoutSeconds }: { readonly path: string; readonly timeoutSeconds: number },
-  ): Promise<void> {
+  /** Until it has ended. As to a kubelet, it is not live when so many probes in a row have failed as the contract says. */
+  async #probe({ name, address, child }: Pod, port: number, probe: Liveness): Promise<void> {
     const { signal } = this.#stop
     const hasEnded = (): boolean => child.exitCode !== null || child.signalCode !== null
+    let failures = 0
     while (!signal.aborted && !hasEnded()) {
-      try {
-        const response = await fetch(`http://${address}:${port}${path}`, {
-          headers: { connection: 'close' },
-          signal: AbortSignal.timeout(timeoutSeconds * 1000),
-        })
-        const text = await response.text()
-        if (response.ok) this.probes += 1
-        else this.#saw({ pod: name, what: 'not live', why: text })
-      } catch (error) {
-        if (!hasEnded()) this.#saw({ pod: name, what: 'not live', why: String(error) })
+      const why = await failureOf(`http://${address}:${port}${probe.path}`, probe.timeoutSeconds)
+      if (why === undefined) {
+        this.probes += 1
+        failures = 0
+      } else if (!hasEnded()) {
+        failures += 1
+        if (failures === probe.failureThreshold) this.#saw({ pod: name, what: 'not live', why })
       }
       await pause(this.#options.everyMs ?? 1000, undefined, { signal }).catch(() => undefined)
     }
@@ -95,5 +91,19 @@ export class Kubelet {
 
   #saw(seen: Seen): void {
     if (!this.#stop.signal.aborted) this.seen.push(seen)
+  }
+}
+
+/** Why a probe failed; nothing where it succeeded. */
+async function failureOf(url: string, timeoutSeconds: number): Promise<string | undefined> {
+  try {
+    const response = await fetch(url, {
+      headers: { connection: 'close' },
+      signal: AbortSignal.timeout(timeoutSeconds * 1000),
+    })
+    const text = await response.text()
+    return response.ok ? undefined : text
+  } catch (error) {
+    return String(error)
   }
 }

@@ -19,17 +19,20 @@ const outageSeconds = Number(process.env['OUTAGE_SECONDS'] ?? 40)
 const registersWithinSeconds = 45
 const testMs = (3 * outageSeconds + 240) * 1000
 
+/** Longest that starting or ending the whole chain may take, in milliseconds. */
+const hooksMs = 180_000
+
 let chain: Chain
 let kubelet: Kubelet
 beforeAll(async () => {
   await removeEnvironments()
   await applyEnvironment('local')
   chain = await Chain.start({ agentMain: `${import.meta.dirname}/fragile-agent.ts` })
-})
+}, hooksMs)
 afterAll(async () => {
   await chain.close()
   await removeEnvironments()
-})
+}, hooksMs)
 beforeEach(async () => {
   await chain.leader()
   kubelet = new Kubelet(chain)

@@ -11,16 +11,19 @@ import { Kubelet } from './kubelet.ts'
 
 // A command that ends whoever carries it out, with everything real: it takes three leaders along, and nobody else.
 
+/** Longest that starting or ending the whole chain may take, in milliseconds. */
+const hooksMs = 180_000
+
 let chain: Chain
 beforeAll(async () => {
   await removeEnvironments()
   await applyEnvironment('local')
   chain = await Chain.start({ agentMain: `${import.meta.dirname}/fragile-agent.ts` })
-})
+}, hooksMs)
 afterAll(async () => {
   await chain.close()
   await removeEnvironments()
-})
+}, hooksMs)
 
 const waits = (target: string, milliseconds: number): Promise<CommandResource> =>
   chain.command({ action: 'wait', target, payload: { milliseconds } })

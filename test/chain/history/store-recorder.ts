@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
+import { mustRun } from '../../cluster/command-line.ts'
 import { waitFor } from '../../cluster/wait-for.ts'
 import type { StoreChange } from './history.ts'
 
@@ -42,9 +43,8 @@ export class StoreRecorder {
 
   /** Waits until everything that was written has been seen, and stops. @throws where the record is not whole */
   async finish(): Promise<readonly StoreChange[]> {
-    const [file = '', ...args] = this.#command
-    const put = spawn(file, [...args, 'put', endKey, 'end'], { stdio: 'ignore' })
-    await once(put, 'close')
+    // The member that is asked may be without a leader for a while after faults.
+    await waitFor('end of the record to be written', () => mustRun([...this.#command, 'put', endKey, 'end']))
     await waitFor('end of the record of etcd', () => this.#hasEnded || Promise.reject(new Error('not yet')))
     const ended = once(this.#child, 'close')
     this.#child.kill('SIGKILL')
