@@ -35,6 +35,8 @@ export interface FailoversOptions {
   readonly count: number
   /** @default all of them */
   readonly among?: readonly Fault[]
+  /** Whether each waits until what those before interrupted has ended: then no command is poisoned. @default false */
+  readonly settles?: boolean
   /** Told of each fault before it is done. */
   readonly say?: (line: string) => void
   readonly chain?: ChainOptions
@@ -45,7 +47,7 @@ export interface FailoversOptions {
  * asked for without pause, and returns the whole history once everything has come to rest.
  */
 export async function failovers(options: FailoversOptions): Promise<History> {
-  const { seed, count, among = faults, say = () => undefined } = options
+  const { seed, count, among = faults, settles = false, say = () => undefined } = options
   const random = randomOf(seed)
   const chain = await Chain.start({
     etcdMembers: 3,
@@ -65,7 +67,7 @@ export async function failovers(options: FailoversOptions): Promise<History> {
       say(`${number}/${count} ${fault}`)
       stream.assertAlive()
       await chain.leader()
-      await settled(chain)
+      if (settles) await settled(chain)
       await inject(chain, fault, random)
       await pause(200 + random() * 500)
     }
