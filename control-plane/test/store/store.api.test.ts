@@ -211,19 +211,21 @@ describe('transactions at the same moment', () => {
 
   test('have one revision, and each its own comparisons and results', async () => {
     const [there, free, read] = [keys.agent('joined-there'), keys.agent('joined-free'), keys.agent('joined-read')]
+    const third = { put: keys.agent('joined-third'), value: 'ours' }
     const before = await put(there, 'theirs')
     await put(read, 'read')
     const all = valuesOf(
       await behindAnother(absentOnly(there), absentOnly(free), {
         when: [{ key: read, exists: true }],
-        then: [{ get: read }, { delete: keys.agent('none') }],
+        then: [{ get: read }, { delete: keys.agent('none') }, third],
       }),
     )
     expect(all.map(({ succeeded }) => succeeded)).toEqual([false, true, true])
     const [refused, written, compared] = all
     expect(refused?.results).toMatchObject([{ kind: 'get', items: [{ key: there, modRevision: before }] }])
     expect(written?.results).toEqual([{ kind: 'put' }])
-    expect(compared?.results).toMatchObject([{ items: [{ key: read }] }, { kind: 'delete', deleted: 0 }])
+    const kinds = [{ items: [{ key: read }] }, { kind: 'delete', deleted: 0 }, { kind: 'put' }]
+    expect(compared?.results).toMatchObject(kinds)
     expect(new Set(all.map(({ revision }) => revision)).size).toBe(1)
     expect((await store.get(free)).found?.modRevision).toBe(written?.revision)
   })
