@@ -15,20 +15,26 @@ export interface MembersOptions {
   readonly endpoints: readonly string[]
   /** Needed where the endpoints are `https`. */
   readonly tls?: StoreTls | undefined
+  /** So long a connection may take to be set up until another one is tried, at first, in milliseconds. @default 10 000 */
+  readonly patienceMs?: number | undefined
 }
 
 /** One endpoint of etcd, over one connection. */
 export interface Member {
   readonly address: string
   readonly client: Client
-  /** The same endpoint over another connection. */
-  readonly again: () => Member
+  /** So long its connection may take to be set up, in milliseconds. */
+  readonly patienceMs: number
+  /** The same endpoint over another connection. @param patienceMs @default as at first */
+  readonly again: (patienceMs?: number) => Member
 }
 
 /** How often the files are looked at, in milliseconds. */
 const TLS_REFRESH_MS = 10_000
 /** How long one endpoint may take to connect while there are others, in milliseconds. */
 const CONNECT_MS = 1000
+/** Longest that a connection may take to be set up, in milliseconds, after others have failed by taking too long. */
+const MOST_PATIENCE_MS = 60_000
 /** Largest answer, in bytes: a chunk of a list, every value as large as it may be. */
 const LARGEST_ANSWER_BYTES = 80 * 1024 * 1024
 
@@ -50,16 +56,19 @@ const channelOptions = {
 export class Members {
   readonly #members: Member[]
   #current: number
+  /** Since when a connection is being set up, on the clock of `performance.now()`. */
+  readonly #connectingSinceMs = new WeakMap<Member, number>()
+  #isClosed = false
 
   /** @throws TypeError where an endpoint is no URL, or `https` has no files */
-  constructor({ endpoints, tls }: MembersOptions) {
+  constructor({ endpoints, tls, patienceMs = 10_000 }: MembersOptions) {
     if (endpoints.length === 0) throw new TypeError('endpoints: expected at least one client URL of etcd, got none')
     const urls = endpoints.map((endpoint) => new URL(endpoint))
     const secure = urls.some((url) => url.protocol === 'https:') ? tlsCredentials(tls) : undefined
     this.#members = urls.map((url) => {
       const target = `dns:${url.hostname}:${url.port === '' ? '2379' : url.port}`
       const trust = url.protocol === 'https:' && secure !== undefined ? secure : credentials.createInsecure()
-      return memberOf(url.host, () => new Client(target, trust, channelOptions))
+      return memberOf(url.host, () => new Client(target, trust, channelOptions), patienceMs)
     })
     // Pods spread themselves over the members.
     this.#current = Math.floor(Math.random() * this.#members.length)
@@ -80,9 +89,12 @@ export class Members {
       signal?.throwIfAborted()
       const member = this.#use()
       const leftMs = untilMs - performance.now()
-      if (await isReady(member, this.count > 1 ? Math.min(leftMs, CONNECT_MS) : leftMs)) return member
+      const beganMs = performance.now()
+      const state = await connecting(member, Math.min(leftMs, this.count > 1 ? CONNECT_MS : member.patienceMs))
+      if (state === connectivityState.READY) return member
+      if (this.#isStuck(member, state, beganMs)) this.#replace(member, 2 * member.patienceMs)
       this.failed(member)
-      if (performance.now() >= untilMs) {
+      if (this.#isClosed || performance.now() >= untilMs) {
         const addresses = this.#members.map(({ address }) => address).join(', ')
         throw new StoreUnavailable(`etcd cannot be reached at ${addresses}`, { mayHaveHappened: false })
       }
@@ -99,21 +111,37 @@ export class Members {
 
   /**
    * Nothing came from the member although it was asked: its connection may have died without a word, so it is called over
-   * another one from now on. Calls on the one before end by themselves.
+   * another one from now on. Calls on the one before may still be answered, and are cut at gRPC's next ping.
    */
   silent(member: Member): void {
     this.failed(member)
-    const index = this.#members.indexOf(member)
-    // Whoever waited for the same connection has said so before.
-    if (index === -1) return
-    this.#members[index] = member.again()
-    // Who was just given the member still calls it.
-    setImmediate(() => member.client.close())
+    this.#replace(member)
   }
 
   /** Ends every connection and every call on them. */
   close(): void {
+    this.#isClosed = true
     for (const { client } of this.#members) client.close()
+  }
+
+  #replace(member: Member, patienceMs?: number): void {
+    const index = this.#members.indexOf(member)
+    // Whoever waited for the same connection has replaced it before.
+    if (index === -1 || this.#isClosed) return
+    this.#members[index] = member.again(patienceMs)
+    // Who was just given the member still calls it.
+    setImmediate(() => member.client.close())
+  }
+
+  /** A connection that was accepted by a process that hangs never fails: gRPC waits for its first words for ever. */
+  #isStuck(member: Member, state: connectivityState, beganMs: number): boolean {
+    if (state !== connectivityState.CONNECTING) {
+      this.#connectingSinceMs.delete(member)
+      return false
+    }
+    const sinceMs = this.#connectingSinceMs.get(member) ?? beganMs
+    this.#connectingSinceMs.set(member, sinceMs)
+    return performance.now() - sinceMs >= member.patienceMs
   }
 
   #use(): Member {
@@ -123,8 +151,9 @@ export class Members {
   }
 }
 
-function memberOf(address: string, open: () => Client): Member {
-  return { address, client: open(), again: () => memberOf(address, open) }
+function memberOf(address: string, open: () => Client, firstPatienceMs: number, patienceMs = firstPatienceMs): Member {
+  const again = (nextPatienceMs?: number): Member => memberOf(address, open, firstPatienceMs, nextPatienceMs)
+  return { address, client: open(), patienceMs: Math.min(patienceMs, MOST_PATIENCE_MS), again }
 }
 
 function tlsCredentials(tls: StoreTls | undefined): ChannelCredentials {
@@ -140,15 +169,16 @@ function tlsCredentials(tls: StoreTls | undefined): ChannelCredentials {
   return experimental.createCertificateProviderChannelCredentials(files, files)
 }
 
-/** Waits until the connection stands or has failed, but not longer than told. */
-async function isReady({ client }: Member, withinMs: number): Promise<boolean> {
+/** Waits until the connection stands or has failed, but not longer than told. Returns how it is then. */
+async function connecting({ client }: Member, withinMs: number): Promise<connectivityState> {
   const until = Date.now() + withinMs
   const channel = client.getChannel()
   for (;;) {
-    const state = channel.getConnectivityState(true)
-    if (state === connectivityState.READY) return true
-    if (state === connectivityState.TRANSIENT_FAILURE || state === connectivityState.SHUTDOWN) return false
-    if (Date.now() >= until) return false
+    const state = channel.getConnectivityState(false)
+    // To ask a channel that was closed to connect brings it back to life.
+    if (state === connectivityState.READY || state === connectivityState.SHUTDOWN) return state
+    channel.getConnectivityState(true)
+    if (state === connectivityState.TRANSIENT_FAILURE || Date.now() >= until) return state
     await new Promise<void>((resolve) => channel.watchConnectivityState(state, until, () => resolve()))
   }
 }

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { Server, ServerCredentials } from '@grpc/grpc-js'
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import { type Member, Members } from '../../src/store/members.ts'
@@ -6,6 +8,7 @@ const asIs = (bytes: Buffer): Buffer => bytes
 const path = '/test/Ask'
 
 let server: Server
+let port: number
 let members: Members
 /** Answers, to each call, from which address it came; a test lets them go. */
 let arrived: { readonly what: string; readonly answer: () => void }[]
@@ -29,7 +32,7 @@ beforeEach(async () => {
       },
     },
   )
-  const port = await new Promise<number>((resolve, reject) =>
+  port = await new Promise<number>((resolve, reject) =>
     server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
       error === null ? resolve(bound) : reject(error),
     ),
@@ -82,3 +85,39 @@ test('a member that several call silent is connected to once more, and no oftene
   members.silent(member)
   expect(await connected()).toBe(again)
 })
+
+test('a connection that is accepted by a process that hangs is given up for another one, each later than the last', async () => {
+  const accepted: Socket[] = []
+  const hanging = createServer((socket) => {
+    accepted.push(socket)
+    socket.on('error', () => undefined)
+    // The third one comes through.
+    if (accepted.length < 3) return
+    const onward = connect(port, '127.0.0.1')
+    onward.on('error', () => undefined)
+    socket.on('close', () => onward.destroy())
+    socket.pipe(onward).pipe(socket)
+  })
+  hanging.listen(0, '127.0.0.1')
+  await once(hanging, 'listening')
+  const patient = new Members({
+    endpoints: [`http://127.0.0.1:${(hanging.address() as AddressInfo).port}`],
+    patienceMs: 200,
+  })
+  try {
+    const member = await patient.connected(performance.now() + 20_000)
+    expect(member.patienceMs).toBe(800)
+    expect(member.again().patienceMs).toBe(200)
+    const asked = ask(member, 'at last')
+    await answered('at last')
+    await asked
+    expect(accepted).toHaveLength(3)
+    patient.close()
+    await expect(patient.connected(performance.now() + 1000)).rejects.toThrow('cannot be reached')
+    expect(accepted).toHaveLength(3)
+  } finally {
+    patient.close()
+    for (const socket of accepted) socket.destroy()
+    hanging.close()
+  }
+}, 30_000)
