@@ -89,7 +89,10 @@ export class Sweep {
       }
     })
     await this.#pages(prefixes.agents, { keysOnly: true }, signal, (items) =>
-      this.#thinOut(items.map(({ key }) => idOf(key))),
+      this.#thinOut(
+        items.map(({ key }) => idOf(key)),
+        signal,
+      ),
     )
     return left
   }
@@ -151,30 +154,31 @@ export class Sweep {
   }
 
   /** Removes the oldest of what ended, of agents that have too much of it. */
-  async #thinOut(agentIds: readonly string[]): Promise<void> {
+  async #thinOut(agentIds: readonly string[], signal: AbortSignal): Promise<void> {
     const { store } = this.#options
     for (let from = 0; from < agentIds.length; from += CHUNK) {
       const chunk = agentIds.slice(from, from + CHUNK)
       const then = chunk.map((agentId) => ({ count: prefixes.doneCommands(agentId) }))
       const { results } = await store.transact({ when: [], then })
       for (const [index, agentId] of chunk.entries()) {
+        if (isAborted(signal)) return
         const result = results[index]
         if (result?.kind === 'get' && result.count > mostDoneCommands) {
           const surplus = result.count - mostDoneCommands
-          await this.#alone(prefixes.doneCommands(agentId), () => this.#removeOldest(agentId, surplus))
+          await this.#alone(prefixes.doneCommands(agentId), () => this.#removeOldest(agentId, surplus, signal))
         }
       }
     }
   }
 
-  async #removeOldest(agentId: string, count: number): Promise<void> {
+  async #removeOldest(agentId: string, count: number, signal: AbortSignal): Promise<void> {
     const { store } = this.#options
     const { items } = await store.list(prefixes.doneCommands(agentId), {
       order: 'created',
       keysOnly: true,
       limit: count,
     })
-    for (let from = 0; from < items.length; from += CHUNK) {
+    for (let from = 0; from < items.length && !isAborted(signal); from += CHUNK) {
       const chunk = items.slice(from, from + CHUNK)
       await store.transact({
         when: chunk.map(({ key, modRevision }) => ({ key, modRevision })),

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { recordedLog } from '@regent/runtime/test/support/recorded-log.ts'
+import { waitFor } from '../../../test/cluster/wait-for.ts'
 import { openCommandRecord } from '../../src/commands/command-records.ts'
 import { HourlyLease } from '../../src/commands/hourly-lease.ts'
 import { mostDoneCommands, Sweep } from '../../src/commands/sweep.ts'
@@ -51,11 +52,11 @@ class FailingStore {
   }
 }
 
-function sweepOf(fails: Readonly<Record<string, Error>>) {
+function sweepOf(fails: Readonly<Record<string, Error>>, signal = new AbortController().signal) {
   const store = new FailingStore(fails)
   const log = recordedLog()
   const sweep = new Sweep({ store, lease: new HourlyLease(store), log: log.log, wallMs: () => madeAtMs + 61_000 })
-  return { store, log, left: sweep.sweep(new AbortController().signal) }
+  return { store, log, left: sweep.sweep(signal) }
 }
 
 const open = (id: string): string => keys.openCommand('some-agent', id)
@@ -75,6 +76,15 @@ describe('a sweep', () => {
     expect(await left).toEqual({ count: 0, unreadable: 0 })
     expect(store.deleted).toContain(oldest('some-agent'))
     expect(log.events()).toEqual(['sweep-leaves-out'])
+  })
+
+  test('removes nothing more once it is aborted', async () => {
+    const stop = new AbortController()
+    const { store, left } = sweepOf({}, stop.signal)
+    await waitFor('the first removal', () => store.deleted.includes(oldest('one-agent')), { everyMilliseconds: 1 })
+    stop.abort()
+    await left
+    expect(store.deleted).not.toContain(oldest('some-agent'))
   })
 
   test.each([
