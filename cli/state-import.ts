@@ -90,7 +90,8 @@ async function repeated<Answer>(connection: ControlPlaneConnection, call: ApiCal
     try {
       return await connection.call(call)
     } catch (error) {
-      const mayPass = error instanceof Refusal && [undefined, 429, 503].includes(error.status)
+      // etcd may have done what it refuses for want of room.
+      const mayPass = error instanceof Refusal && [undefined, 429, 503, 507].includes(error.status)
       if (!mayPass || performance.now() > untilMs) throw error
       await new Promise((resolve) => setTimeout(resolve, againMs))
     }
