@@ -4,6 +4,7 @@ import { idOf, keys, prefixes } from '../store/keys.ts'
 import type { Store } from '../store/store.ts'
 import { type AgentRecord, agentRecord, statusRecord } from './agent-records.ts'
 import { agentResourceOf, type StoredAgent, storedAgent } from './agent-resource.ts'
+import { afterWrite } from '../store/errors.ts'
 import { Conflict, NotThere } from './errors.ts'
 
 /** What the registry needs of the store. */
@@ -120,7 +121,7 @@ export class AgentRegistry {
       then: [{ put: keys.agent(agentId), value: agentRecord.serialize(agent) }],
     })
     if (!succeeded) throw new Conflict(`there is an agent '${agentId}' already; delete it first, or choose another id`)
-    return this.read(agentId)
+    return await this.#written(agentId)
   }
 
   /**
@@ -140,7 +141,7 @@ export class AgentRegistry {
       })
       return succeeded
     })
-    return this.read(agentId)
+    return await this.#written(agentId)
   }
 
   /**
@@ -175,7 +176,7 @@ export class AgentRegistry {
       })
       return succeeded
     })
-    return this.read(agentId)
+    return await this.#written(agentId)
   }
 
   /**
@@ -200,6 +201,13 @@ export class AgentRegistry {
         ],
       })
       return succeeded
+    })
+  }
+
+  /** What a write has made of an agent. */
+  async #written(agentId: string): Promise<AgentResource> {
+    return await this.read(agentId).catch((error: unknown) => {
+      throw afterWrite(error)
     })
   }
 

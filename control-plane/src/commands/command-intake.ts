@@ -2,7 +2,7 @@ import type { CommandResource } from '@regent/contract/api.ts'
 import { agentRecord } from '../agents/agent-records.ts'
 import { Conflict, NotThere } from '../agents/errors.ts'
 import { Batches, type Waiting } from '../store/batches.ts'
-import { isLost, type Lost, StoreFull, StoreUnavailable } from '../store/errors.ts'
+import { afterWrite, isLost, type Lost, StoreFull, StoreUnavailable } from '../store/errors.ts'
 import type { KeyValue, Operation } from '../store/key-value.ts'
 import { keys, prefixes } from '../store/keys.ts'
 import type { Store } from '../store/store.ts'
@@ -105,7 +105,7 @@ export class CommandIntake {
       const assumed = this.#assume(unanswered)
       // Where it turns out to be otherwise, the next round looks.
       this.#known = undefined
-      const { known, admitted } = assumed ?? (await this.#admit(unanswered, lost))
+      const { known, admitted } = assumed ?? (await this.#admit(unanswered, lost).catch(rethrown(lost)))
       if (admitted.length === 0) return
       // Who was refused is not stored by the next round either, although there may be room by then.
       unanswered = admitted
@@ -118,7 +118,7 @@ export class CommandIntake {
           return
         }
       } catch (error) {
-        if (!isLost(error)) throw error
+        if (!isLost(error)) return rethrown(lost)(error)
         // The next round finds the commands if they were stored.
         lost ??= error
       }
@@ -153,9 +153,10 @@ export class CommandIntake {
     const [agent] = itemsOf(results[0])
     if (agent === undefined) throw new NotThere(`agent '${agentId}'`)
     const { approval } = agentRecord.parse(agent)
-    if (approval !== 'approved') {
-      throw new Conflict(`agent '${agentId}' is ${approval}; approve it before you give it commands`)
-    }
+    const refusal =
+      approval === 'approved'
+        ? undefined
+        : new Conflict(`agent '${agentId}' is ${approval}; approve it before you give it commands`)
     const open = results[1]?.kind === 'get' ? results[1].count : 0
     let room = mostOpen - open
     const stored = (lost ? results.slice(2, 2 + batch.length) : []).map((result) => itemsOf(result)[0])
@@ -167,6 +168,8 @@ export class CommandIntake {
       const before = idempotency && used.find(({ key }) => key === keys.idempotency(idempotency.hash))
       if (stored[index] !== undefined) {
         resolve({ command: commandResource(wanted.command, wanted.payload), created: true })
+      } else if (refusal !== undefined) {
+        reject(refusal)
       } else if (idempotency !== undefined && before !== undefined) {
         resolve(this.#existing(before, idempotency.bodyHash))
       } else if (lost instanceof StoreFull) {
@@ -222,6 +225,13 @@ export class CommandIntake {
     return new QueueFull(
       `agent '${agentId}' has ${mostOpen} open commands, as many as may be; wait until some have ended`,
     )
+  }
+}
+
+/** Throws what is to be said of an error, after a write that was lost or before any. */
+function rethrown(lost: Lost | undefined): (error: unknown) => never {
+  return (error) => {
+    throw lost === undefined ? error : afterWrite(error, lost)
   }
 }
 

@@ -1,7 +1,15 @@
 import { createHash } from 'node:crypto'
 import { type CommandResource, type CreateCommand, largestPayloadBytes } from '@regent/contract/api.ts'
 import type { Log } from '@regent/runtime/logging/log.ts'
-import { isLost, type Lost, StoreFull, StoreUnavailable, TooLarge, UnreadableRecord } from '../store/errors.ts'
+import {
+  afterWrite,
+  isLost,
+  type Lost,
+  StoreFull,
+  StoreUnavailable,
+  TooLarge,
+  UnreadableRecord,
+} from '../store/errors.ts'
 import { idOf, keys, prefixes } from '../store/keys.ts'
 import type { Store } from '../store/store.ts'
 import { CommandIds } from './command-ids.ts'
@@ -145,7 +153,9 @@ export class Commands {
   ): Promise<CommandResource | undefined> {
     let lost: Lost | undefined
     for (let tries = 0; tries < MOST_TRIES; tries++) {
-      const stored = await this.#read(agentId, commandId)
+      const stored = await this.#read(agentId, commandId).catch((error: unknown) => {
+        throw tries === 0 ? error : afterWrite(error, lost)
+      })
       if (stored.open === undefined) return resourceOf(stored)
       const command = openCommandRecord.parse(stored.open)
       if (command.state !== 'queued' && command.cancelRequestedBy !== undefined) return resourceOf(stored)
@@ -153,7 +163,7 @@ export class Commands {
       try {
         await this.#giveUp({ ...command, cancelRequestedBy: command.cancelRequestedBy ?? by }, stored.open.modRevision)
       } catch (error) {
-        if (!isLost(error)) throw error
+        if (!isLost(error)) throw lost === undefined ? error : afterWrite(error, lost)
         lost ??= error
       }
     }

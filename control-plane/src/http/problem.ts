@@ -24,7 +24,7 @@ export const problemTitles: Readonly<Record<ProblemType, string>> = {
   internal: 'The control plane failed',
   'identity-unavailable': 'Credentials cannot be checked at the moment',
   'store-unavailable': 'The store does not answer at the moment',
-  'store-full': 'The store is full: nothing can be changed until there is room',
+  'store-full': 'The store is full: nothing that takes room can be stored until there is some',
 }
 
 /** One thing that is wrong with a request. */

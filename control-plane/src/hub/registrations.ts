@@ -81,8 +81,8 @@ export class Registrations {
    * Registers a connection.
    *
    * @param lease the lease of this pod: the connection is entered with it
-   * @throws StoreUnavailable where it is not known whether it is registered, StoreFull where it is not: the agent must
-   * connect again
+   * @throws StoreUnavailable, StoreFull where it is not registered, or where that is not known: the agent must connect
+   * again
    */
   async register(
     identity: AgentIdentity,

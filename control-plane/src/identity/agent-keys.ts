@@ -4,6 +4,7 @@ import { Conflict, NotThere } from '../agents/errors.ts'
 import type { Compare, Operation } from '../store/key-value.ts'
 import { idOf, keys, prefixes } from '../store/keys.ts'
 import { record } from '../store/record.ts'
+import { transactAndLook } from '../store/read-back.ts'
 import type { Store } from '../store/store.ts'
 import type { AgentIdentity } from './agent-identity.ts'
 import { type Clock, systemClock } from './clock.ts'
@@ -89,7 +90,8 @@ export class AgentKeys {
     const over = stored.filter(({ value }) => this.#isOver(value.expiresAt))
     if (stored.length - over.length >= mostKeysOfAgent) throw tooMany(agentId)
     const made = this.#made(agentId, options)
-    await this.#write(agentId, [], [made.put, ...over.map(({ keyId }) => ({ delete: keys.agentKey(agentId, keyId) }))])
+    const ended = over.map(({ keyId }) => ({ delete: keys.agentKey(agentId, keyId) }))
+    await this.#write(agentId, [], made.put, ended)
     return made.answer
   }
 
@@ -114,7 +116,7 @@ export class AgentKeys {
         return { put: key, value: agentKeyRecord.serialize({ ...value, expiresAt }) }
       })
       const asRead = stored.map(({ keyId, modRevision }) => ({ key: keys.agentKey(agentId, keyId), modRevision }))
-      if (await this.#write(agentId, asRead, [made.put, ...steps])) return made.answer
+      if (await this.#write(agentId, asRead, made.put, steps)) return made.answer
     }
     throw new Conflict(`the keys of agent '${agentId}' were changed by others meanwhile; try again`)
   }
@@ -138,20 +140,25 @@ export class AgentKeys {
         expiresAt: new Date(nowMs + options.expiresInSeconds * 1000).toISOString(),
       }),
     }
-    const put: Operation = { put: keys.agentKey(agentId, keyId), value: agentKeyRecord.serialize(value) }
+    const put = { put: keys.agentKey(agentId, keyId), value: agentKeyRecord.serialize(value) }
     return { put, answer: { ...shown(keyId, value), key } }
   }
 
-  /** Writes for an agent that is there. Returns false where a key is not as it was read. @throws NotThere */
-  async #write(agentId: string, when: readonly Compare[], then: readonly Operation[]): Promise<boolean> {
+  /** Puts a new key of an agent that is there. Returns false where another key is not as it was read. @throws NotThere */
+  async #write(
+    agentId: string,
+    when: readonly Compare[],
+    made: Operation & { readonly put: string },
+    besides: readonly Operation[],
+  ): Promise<boolean> {
     const agent = keys.agent(agentId)
-    const { succeeded, results } = await this.#store.transact({
+    const written = await transactAndLook(this.#store, made.put, {
       when: [{ key: agent, exists: true }, ...when],
-      then,
+      then: [made, ...besides],
       otherwise: [{ get: agent }],
     })
-    if (succeeded) return true
-    const [found] = results
+    if (written === undefined || written.succeeded) return true
+    const [found] = written.results
     if (found?.kind === 'get' && found.items.length === 0) throw new NotThere(`agent '${agentId}'`)
     return false
   }

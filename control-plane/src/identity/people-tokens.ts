@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { Conflict, NotThere } from '../agents/errors.ts'
 import { idOf, keys, prefixes } from '../store/keys.ts'
 import { record } from '../store/record.ts'
+import { transactAndLook } from '../store/read-back.ts'
 import type { Store } from '../store/store.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { Unauthenticated } from './refusal.ts'
@@ -107,11 +108,11 @@ export class PeopleTokens {
       expiresAt: new Date(nowMs + options.expiresInSeconds * 1000).toISOString(),
     }
     const key = keys.token(tokenId)
-    const { succeeded } = await this.#store.transact({
+    const stored = await transactAndLook(this.#store, key, {
       when: [{ key, exists: false }],
       then: [{ put: key, value: tokenRecord.serialize(value) }],
     })
-    if (!succeeded) throw new Conflict('there is a token with this id already; try again')
+    if (stored?.succeeded === false) throw new Conflict('there is a token with this id already; try again')
     return { ...shown(tokenId, value), token }
   }
 

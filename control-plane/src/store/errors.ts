@@ -98,3 +98,13 @@ export function isPassing(error: unknown): error is Lost {
 export function isLost(error: unknown): error is Lost {
   return isPassing(error) && error.mayHaveHappened
 }
+
+/**
+ * What to say where the look fails that follows a write. A read that fails has changed nothing, which is not true of
+ * what was asked for.
+ * @param lost what came of the write; nothing where it succeeded
+ */
+export function afterWrite(error: unknown, lost?: Lost): unknown {
+  if (!isPassing(error)) return error
+  return lost ?? new StoreUnavailable(error.message, { mayHaveHappened: true, cause: error })
+}

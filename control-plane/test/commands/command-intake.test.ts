@@ -11,7 +11,7 @@ import { openCommand } from './open-entry.ts'
 const agentId = 'some-agent'
 const mostOpen = 50
 
-/** A store with one approved agent, of which each write does what the test says. */
+/** A store with one agent, of which each write does what the test says. */
 class ScriptedStore {
   /** Open commands, as they are counted. */
   open = 0
@@ -19,11 +19,15 @@ class ScriptedStore {
   readonly stored: string[] = []
   /** What becomes of the next writes; those after them are stored. */
   readonly fates: (() => 'stored' | 'refused' | 'lost' | 'full' | 'stored and full')[] = []
+  approval: 'approved' | 'rejected' = 'approved'
+  /** Nothing can be read while it is. */
+  isAway = false
 
   transact({ then }: Transaction): Promise<TransactionResult> {
     const ids = then.flatMap((step) =>
       'put' in step && step.put.startsWith(prefixes.openCommands(agentId)) ? [idOf(step.put)] : [],
     )
+    if (ids.length === 0 && this.isAway) throw new StoreUnavailable('away', { mayHaveHappened: false })
     const fate = ids.length === 0 ? 'stored' : (this.fates.shift()?.() ?? 'stored')
     if (fate === 'lost') throw new StoreUnavailable('the answer is lost', { mayHaveHappened: true })
     if (fate === 'stored' || fate === 'stored and full') {
@@ -45,7 +49,7 @@ class ScriptedStore {
   #valueOf(key: string): string | undefined {
     if (this.stored.some((id) => key === keys.commandPayload(agentId, id))) return '1'
     if (key !== keys.agent(agentId)) return undefined
-    return agentRecord.serialize({ approval: 'approved', registeredAt: new Date().toISOString() })
+    return agentRecord.serialize({ approval: this.approval, registeredAt: new Date().toISOString() })
   }
 }
 
@@ -96,4 +100,26 @@ test('what a full etcd stored and refused is said to be created, and what it did
   store.fates.push(() => 'full')
   expect(await outcomes(store, 'second')).toEqual([expect.objectContaining({ mayHaveHappened: false })])
   expect(store.stored).toEqual(['first'])
+})
+
+test.each(['lost', 'stored and full'] as const)(
+  'where a write was %s, and it cannot be looked at what became of it, nobody is told that nothing was changed',
+  async (fate) => {
+    const store = new ScriptedStore()
+    store.fates.push(() => {
+      store.isAway = true
+      return fate
+    })
+    expect(await outcomes(store, 'only')).toEqual([expect.objectContaining({ mayHaveHappened: true })])
+  },
+)
+
+test('a command that was stored is said to be created, although its agent was rejected since', async () => {
+  const store = new ScriptedStore()
+  store.fates.push(() => {
+    store.approval = 'rejected'
+    return 'stored and full'
+  })
+  expect(await answers(store, 'first')).toEqual(['created'])
+  expect(await answers(store, 'second')).toEqual(['Conflict'])
 })
