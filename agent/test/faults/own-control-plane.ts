@@ -4,11 +4,14 @@ import { startCluster } from '../../../test/cluster/cluster.ts'
 import { mustRun } from '../../../test/cluster/command-line.ts'
 import { isRunning, signalProcess, type Identity } from '../../../test/cluster/identity.ts'
 import { Journal } from '../../../test/cluster/journal.ts'
-import { startProcess } from '../../../test/cluster/processes.ts'
+import { assertRunning, startProcess } from '../../../test/cluster/processes.ts'
 import { STATE_VARIABLE, type ClusterState } from '../../../test/cluster/state.ts'
 import { waitFor } from '../../../test/cluster/wait-for.ts'
 
 type Part = 'etcd' | 'kube-apiserver'
+
+/** An API server that ends more often than that has a reason of its own, which its log tells. */
+const mostRestarts = 5
 
 /**
  * A control plane that a test may break: the one of the level is everybody's. Start it before anything asks for the
@@ -49,12 +52,25 @@ export class OwnControlPlane {
     startProcess(this.#journal, part, this.#commands.get(part) ?? [])
   }
 
-  /** Waits until the API server answers. */
+  /**
+   * Waits until the API server answers. One that ends is started again, as a kubelet does: an API server that starts gives
+   * up where it cannot listen yet, or where etcd is slow.
+   */
   async answers(): Promise<void> {
-    const { kubectl, kubeconfig } = this.#state
-    await waitFor('API server', () => mustRun([kubectl, '--kubeconfig', kubeconfig, 'get', '--raw=/readyz']), {
-      seconds: 60,
-    })
+    const { folder, kubectl, kubeconfig } = this.#state
+    let restarts = 0
+    await waitFor(
+      'API server',
+      () => {
+        if (!isRunning(this.#process('kube-apiserver')) && restarts < mostRestarts) {
+          restarts += 1
+          this.restart('kube-apiserver')
+        }
+        assertRunning(folder, 'kube-apiserver', this.#process('kube-apiserver'))
+        return mustRun([kubectl, '--kubeconfig', kubeconfig, 'get', '--raw=/readyz'])
+      },
+      { seconds: 90, everyMilliseconds: 500 },
+    )
   }
 
   /** Saves everything that etcd holds. Returns the file. */
