@@ -274,6 +274,8 @@ export class Chain {
 
 /** Tokens of the tests live for an hour. */
 const renewTokensMs = 20 * 60_000
+/** Longest that a hook of a test may take that applies the environment, or starts or ends the chain, in milliseconds. */
+export const hooksMs = 180_000
 
 function isRunning({ child }: Pod): boolean {
   return child.exitCode === null && child.signalCode === null

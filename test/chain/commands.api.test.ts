@@ -1,12 +1,9 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import type { CommandResource } from '@regent/contract/api.ts'
 import { applyEnvironment, removeEnvironments } from '../delivery/environment.ts'
-import { Chain } from './chain.ts'
+import { Chain, hooksMs } from './chain.ts'
 
 // agent → control plane → etcd, every part of it real: what a person asks for is done, whatever happens to the pods.
-
-/** Longest that starting or ending the whole chain may take, in milliseconds. */
-const hooksMs = 180_000
 
 let chain: Chain
 beforeAll(async () => {

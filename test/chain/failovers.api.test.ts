@@ -2,13 +2,11 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals'
 import { apiRequest } from '../cluster/api-request.ts'
 import { applyEnvironment, removeEnvironments } from '../delivery/environment.ts'
+import { hooksMs } from './chain.ts'
 import { failovers, faults } from './failovers.ts'
 import { check } from './history/check.ts'
 
 // Every fault once, in the order of a seed, under a constant stream of commands. A thousand of them: npm run bench.
-
-/** Longest that making room for the environment, or for its commands, may take, in milliseconds. */
-const hooksMs = 180_000
 
 beforeAll(async () => {
   await removeEnvironments()

@@ -5,7 +5,7 @@ import { controlPlane } from '@regent/contract/control-plane.ts'
 import { waitFor } from '../cluster/wait-for.ts'
 import { kubectlJson } from '../cluster/kubectl.ts'
 import { applyEnvironment, removeEnvironments } from '../delivery/environment.ts'
-import { Chain, type Pod } from './chain.ts'
+import { Chain, type Pod, hooksMs } from './chain.ts'
 import { Kubelet } from './kubelet.ts'
 
 // A part of the chain is away for long, and every program goes on: no restart, no change of leadership.
@@ -18,9 +18,6 @@ const outageSeconds = Number(process.env['OUTAGE_SECONDS'] ?? 40)
 /** The longest wait between two attempts of a leader that was registered before is 30 s. */
 const registersWithinSeconds = 45
 const testMs = (3 * outageSeconds + 240) * 1000
-
-/** Longest that starting or ending the whole chain may take, in milliseconds. */
-const hooksMs = 180_000
 
 let chain: Chain
 let kubelet: Kubelet

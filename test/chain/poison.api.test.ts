@@ -6,13 +6,10 @@ import { apiPrefix, type CommandResource } from '@regent/contract/api.ts'
 import { controlPlane } from '@regent/contract/control-plane.ts'
 import { applyEnvironment, removeEnvironments } from '../delivery/environment.ts'
 import { waitFor } from '../cluster/wait-for.ts'
-import { Chain } from './chain.ts'
+import { Chain, hooksMs } from './chain.ts'
 import { Kubelet } from './kubelet.ts'
 
 // A command that ends whoever carries it out, with everything real: it takes three leaders along, and nobody else.
-
-/** Longest that starting or ending the whole chain may take, in milliseconds. */
-const hooksMs = 180_000
 
 let chain: Chain
 beforeAll(async () => {

@@ -1,10 +1,10 @@
 import type { AgentResource } from '@regent/contract/api.ts'
+import { afterWrite } from '../store/errors.ts'
 import type { KeyValue, OperationResult } from '../store/key-value.ts'
 import { idOf, keys, prefixes } from '../store/keys.ts'
 import type { Store } from '../store/store.ts'
 import { type AgentRecord, agentRecord, statusRecord } from './agent-records.ts'
 import { agentResourceOf, type StoredAgent, storedAgent } from './agent-resource.ts'
-import { afterWrite } from '../store/errors.ts'
 import { Conflict, NotThere } from './errors.ts'
 
 /** What the registry needs of the store. */

@@ -2,7 +2,7 @@ import type { CommandResource } from '@regent/contract/api.ts'
 import { agentRecord } from '../agents/agent-records.ts'
 import { Conflict, NotThere } from '../agents/errors.ts'
 import { Batches, type Waiting } from '../store/batches.ts'
-import { afterWrite, isLost, type Lost, StoreFull, StoreUnavailable } from '../store/errors.ts'
+import { afterLost, isLost, type Lost, StoreFull, StoreUnavailable } from '../store/errors.ts'
 import type { KeyValue, Operation } from '../store/key-value.ts'
 import { keys, prefixes } from '../store/keys.ts'
 import type { Store } from '../store/store.ts'
@@ -105,7 +105,11 @@ export class CommandIntake {
       const assumed = this.#assume(unanswered)
       // Where it turns out to be otherwise, the next round looks.
       this.#known = undefined
-      const { known, admitted } = assumed ?? (await this.#admit(unanswered, lost).catch(rethrown(lost)))
+      const { known, admitted } =
+        assumed ??
+        (await this.#admit(unanswered, lost).catch((error: unknown) => {
+          throw afterLost(error, lost)
+        }))
       if (admitted.length === 0) return
       // Who was refused is not stored by the next round either, although there may be room by then.
       unanswered = admitted
@@ -118,7 +122,7 @@ export class CommandIntake {
           return
         }
       } catch (error) {
-        if (!isLost(error)) return rethrown(lost)(error)
+        if (!isLost(error)) throw afterLost(error, lost)
         // The next round finds the commands if they were stored.
         lost ??= error
       }
@@ -225,13 +229,6 @@ export class CommandIntake {
     return new QueueFull(
       `agent '${agentId}' has ${mostOpen} open commands, as many as may be; wait until some have ended`,
     )
-  }
-}
-
-/** Throws what is to be said of an error, after a write that was lost or before any. */
-function rethrown(lost: Lost | undefined): (error: unknown) => never {
-  return (error) => {
-    throw lost === undefined ? error : afterWrite(error, lost)
   }
 }
 

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { type CommandResource, type CreateCommand, largestPayloadBytes } from '@regent/contract/api.ts'
 import type { Log } from '@regent/runtime/logging/log.ts'
 import {
+  afterLost,
   afterWrite,
   isLost,
   type Lost,
@@ -154,7 +155,8 @@ export class Commands {
     let lost: Lost | undefined
     for (let tries = 0; tries < MOST_TRIES; tries++) {
       const stored = await this.#read(agentId, commandId).catch((error: unknown) => {
-        throw tries === 0 ? error : afterWrite(error, lost)
+        // Every round but the first follows a write.
+        throw afterLost(tries === 0 ? error : afterWrite(error), lost)
       })
       if (stored.open === undefined) return resourceOf(stored)
       const command = openCommandRecord.parse(stored.open)
@@ -163,7 +165,7 @@ export class Commands {
       try {
         await this.#giveUp({ ...command, cancelRequestedBy: command.cancelRequestedBy ?? by }, stored.open.modRevision)
       } catch (error) {
-        if (!isLost(error)) throw lost === undefined ? error : afterWrite(error, lost)
+        if (!isLost(error)) throw afterLost(error, lost)
         lost ??= error
       }
     }

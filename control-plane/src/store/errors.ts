@@ -102,9 +102,12 @@ export function isLost(error: unknown): error is Lost {
 /**
  * What to say where the look fails that follows a write. A read that fails has changed nothing, which is not true of
  * what was asked for.
- * @param lost what came of the write; nothing where it succeeded
  */
-export function afterWrite(error: unknown, lost?: Lost): unknown {
-  if (!isPassing(error)) return error
-  return lost ?? new StoreUnavailable(error.message, { mayHaveHappened: true, cause: error })
+export function afterWrite(error: unknown): unknown {
+  return isPassing(error) ? new StoreUnavailable(error.message, { mayHaveHappened: true, cause: error }) : error
+}
+
+/** The same where the write before was lost, if there was one: what came of that is still all that is known. */
+export function afterLost(error: unknown, lost: Lost | undefined): unknown {
+  return lost !== undefined && isPassing(error) ? lost : error
 }

@@ -1,4 +1,4 @@
-import { afterWrite, isLost, StoreFull } from './errors.ts'
+import { afterLost, isLost, StoreFull } from './errors.ts'
 import type { Transaction, TransactionResult } from './key-value.ts'
 import type { Store } from './store.ts'
 
@@ -19,7 +19,7 @@ export async function transactAndLook(
   } catch (error) {
     if (!isLost(error)) throw error
     const { found } = await store.get(key).catch((failure: unknown) => {
-      throw afterWrite(failure, error)
+      throw afterLost(failure, error)
     })
     if (found !== undefined) return undefined
     throw error instanceof StoreFull ? error.withoutEffect : error
