@@ -40,7 +40,7 @@ export async function connectionTo(
   { kubeconfig, context }: ClusterOptions,
   requestMilliseconds = longestRequestMilliseconds,
 ): Promise<ClusterConnection> {
-  const client = await import('@kubernetes/client-node')
+  const [client, { overHttp1 }] = await Promise.all([import('@kubernetes/client-node'), import('./over-http1.ts')])
   const config = new client.KubeConfig()
   loadConfig(config, kubeconfig)
   if (context !== undefined) {
@@ -63,6 +63,7 @@ export async function connectionTo(
       {
         pre: (request) => {
           request.setSignal(AbortSignal.timeout(requestMilliseconds))
+          request.setDispatcher(overHttp1(request.getDispatcher()))
           return Promise.resolve(request)
         },
         post: (response) => {

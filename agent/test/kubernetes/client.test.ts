@@ -38,6 +38,12 @@ test('requests prove themselves with the token of the file, and share connection
   expect(server.connections.length).toBeLessThanOrEqual(2)
 })
 
+test('requests go by HTTP/1.1 although the API server would rather have HTTP/2', async () => {
+  const { server, api } = await served()
+  await api.readNamespace({ name: 'one' })
+  expect(server.protocols).toEqual(['http/1.1'])
+})
+
 test('a token that was replaced is used by the next request', async () => {
   const { server, api, tokens } = await served()
   await api.readNamespace({ name: 'one' })
