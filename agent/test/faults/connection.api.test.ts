@@ -97,8 +97,7 @@ describeFaults('faults of the connection to the API server', () => {
       expect(await refusalsTo(former, effects)).toBe(refusedBefore)
       await former.apiProxy.set('pass')
       // Its request arrives together with the farewell of its own TLS, upon which the server refuses it or gives it up.
-      // If it got no CPU when its time was over, its watchdog may have ended it instead.
-      const isOver = (): boolean => !former.isRunning || former.heard.at(-1)?.event === 'standby'
+      const isOver = (): boolean => former.heard.at(-1)?.event === 'standby'
       await waitFor('the former leader to be a standby', isOver, { seconds: 20 })
       wasLeftRunning(former)
       expect(await field.leader(10)).toBe(leader)
