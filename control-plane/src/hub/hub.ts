@@ -216,13 +216,14 @@ export class Hub {
   }
 
   async #rounds(): Promise<void> {
-    const { store, log } = this.#options
+    const { store, pod, log } = this.#options
     const { signal } = this.#stop
+    const isOpen = (connectionId: string): boolean => this.#open.has(connectionId)
     while (!signal.aborted) {
       await pause(this.#roundMs * (0.75 + Math.random() / 2), undefined, { signal }).catch(() => undefined)
       if (isAborted(signal)) return
       try {
-        const offline = await sweepOffline(store, signal)
+        const offline = await sweepOffline({ store, podUid: pod.uid, isOpen, signal })
         if (offline > 0) log.info('agents-offline', { count: offline })
         await this.#rebalance()
       } catch (error) {

@@ -205,7 +205,8 @@ describe('agents and commands of any pod', () => {
     expect(unsaid?.count).toBe(1)
     expect(Date.parse(unsaid?.since ?? '')).toBeGreaterThanOrEqual(taken)
     const saidAt = '2026-03-02T08:00:00.000Z'
-    expect(await sweepOffline(store, never, () => new Date(saidAt))).toBe(1)
+    const swept = { store, podUid: 'pod-0-uid', isOpen: () => false, signal: never, now: () => new Date(saidAt) }
+    expect(await sweepOffline(swept)).toBe(1)
     await take()
     expect((await stored())?.leaderless).toEqual({ count: 1, since: saidAt })
   })

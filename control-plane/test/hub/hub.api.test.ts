@@ -48,7 +48,7 @@ const identities: Readonly<Record<string, AgentIdentity>> = {
   soon: { agentId: 'local', by: 'key', keyId: 'abcdefgh', expiresAt: new Date(Date.now() + 10) },
 }
 
-async function pod(name: string, settings: Pick<TestPodOptions, 'staleAfterSeconds'> = {}): Promise<TestPod> {
+async function pod(name: string, settings: Pick<TestPodOptions, 'roundMs' | 'staleAfterSeconds'> = {}): Promise<TestPod> {
   const started = await startPod({
     etcd,
     name,
@@ -318,6 +318,30 @@ describe('health', () => {
     expect(queues[0]?.calls.slice(0, 2)).toEqual(['start', 'pause'])
     agent.say({ type: 'heartbeat', status: 'online', activeSessions: 0 })
     await eventually('start', () => queues[0]?.calls[2] === 'start')
+  })
+
+  test('is offline where this pod has entered a connection that it does not hold', async () => {
+    const { register } = await pod('pod-a', { roundMs: 100 })
+    const agent = await register()
+    await agent.told('registered')
+    const since = '2026-03-01T12:00:00.000Z'
+    const lost = (agentId: string, podUid: string) => [
+      {
+        put: keys.connection(agentId),
+        value: connectionRecord.serialize({ connectionId: 'lost', pod: 'a', podUid, holder: 'h', epoch: '1', since }),
+      },
+      { put: keys.status(agentId), value: statusRecord.serialize({ health: 'online', since }) },
+    ]
+    await observer.transact({ when: [], then: [...lost('phantom', 'pod-a-uid'), ...lost('elsewhere', 'pod-b-uid')] })
+    const healthOf = async (agentId: string) => {
+      const { found } = await observer.get(keys.status(agentId))
+      return found && statusRecord.parse(found).health
+    }
+    await eventually('offline', async () => (await healthOf('phantom')) === 'offline')
+    expect((await observer.get(keys.connection('phantom'))).found).toBeUndefined()
+    expect(await healthOf('elsewhere')).toBe('online')
+    expect((await stored()).status?.health).toBe('online')
+    expect((await stored()).connection).toBeDefined()
   })
 
   test('is offline once the connection is gone', async () => {
