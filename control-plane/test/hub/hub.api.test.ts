@@ -48,7 +48,10 @@ const identities: Readonly<Record<string, AgentIdentity>> = {
   soon: { agentId: 'local', by: 'key', keyId: 'abcdefgh', expiresAt: new Date(Date.now() + 10) },
 }
 
-async function pod(name: string, settings: Pick<TestPodOptions, 'roundMs' | 'staleAfterSeconds'> = {}): Promise<TestPod> {
+async function pod(
+  name: string,
+  settings: Pick<TestPodOptions, 'roundMs' | 'staleAfterSeconds'> = {},
+): Promise<TestPod> {
   const started = await startPod({
     etcd,
     name,
